@@ -10,17 +10,18 @@ from uuid import uuid4
 
 import structlog
 
-from aggregator.domain.polling.pace import Measured
+from aggregator.domain.polling.pace import Measured, is_current
 from aggregator.domain.polling.schedule import levelled
 from aggregator.services.outages import attend_outages
 from aggregator.sources import kinds
 from storage.polling.clock_correction import TOLERANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aggregator.config.settings import Settings
     from aggregator.domain.clock import Clock
+    from aggregator.domain.polling.pace import Demand
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
     from storage.polling.schedule import Claimed
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 BATCH = 50  # sources per poll task: one task per source would cost more than polling an unchanged source
 LONGEST_CATCH_UP = timedelta(seconds=30)  # longest gap without ticks whose polls the next tick may start
 FIRST_TICK = timedelta(seconds=5)  # the first tick ever may start the polls of this time
-PACE_KEPT = timedelta(minutes=1)  # after this, the pace is measured again
 HARD_LIMIT = 120.0  # seconds; the longest poll task
 _TYPICAL_REQUEST = 5.0  # seconds; a request to a slow host
 Added = tuple["Source", "PollRecord | None"]
@@ -79,6 +79,7 @@ class Dispatcher:
         """Claim due sources and cut them into batches; commits before it returns."""
         token = uuid4().hex
         now = self.clock()
+        demand = self._demand(now)
         with self.store.writing() as tx:
             since = tx.stream.state.beat(now)
             if _correct_clock(tx, since, now):
@@ -86,7 +87,7 @@ class Dispatcher:
             tx.moderation.freezes.hold_due(now)
             tx.moderation.reviews.apply_due(now)
             tx.moderation.reviews.apply_unpinning(now)
-            _measure_paces(tx, now)
+            _level_paces(tx, demand, now)
             attend_outages(tx, since, now)
             claimed = tx.polling.schedule.claim(
                 now,
@@ -97,6 +98,12 @@ class Dispatcher:
                 per_host_of={kind.name: kind.per_host for kind in kinds().values() if kind.per_host is not None},
             )
         return list(_batches(claimed, token))
+
+    def _demand(self, now: datetime) -> Mapping[str, Demand]:
+        """Add up the demand of all sources if that is due, before others have to wait for this transaction."""
+        with self.store.reading() as tx:
+            known = tx.polling.paces.all()
+            return {} if is_current(known.values(), now) else tx.polling.paces.demand()
 
     def _most_polls(self, since: datetime | None, now: datetime) -> int:
         """Return how many polls may start now without exceeding the limit per minute."""
@@ -126,17 +133,14 @@ class Dispatcher:
             log.warning("worker lost; polling its sources one by one", sources=len(ids))
 
 
-def _measure_paces(tx: Transaction, now: datetime) -> None:
+def _level_paces(tx: Transaction, demands: Mapping[str, Demand], now: datetime) -> None:
     """Update the average poll demand of each kind of source."""
-    known = tx.polling.paces.all()
-    if known and all(timedelta() <= now - measured.since < PACE_KEPT for measured in known.values()):
-        return
-    for kind, demand in tx.polling.paces.demand().items():
+    known = tx.polling.paces.all() if demands else {}
+    for kind, demand in demands.items():
         former = known.get(kind)
         since = max(now - former.since, timedelta()) if former else timedelta()
-        tx.polling.paces.put(
-            kind, Measured(levelled(former.level if former else None, since, demand.total), demand.sources, now)
-        )
+        level = levelled(former.level if former else None, since, demand.total)
+        tx.polling.paces.put(kind, Measured(level, demand.sources, now))
 
 
 def _batches(claimed: Sequence[Claimed], token: str) -> Iterator[Batch]:

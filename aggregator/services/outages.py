@@ -38,6 +38,7 @@ def _begin(tx: Transaction, known: dict[str, Outage], now: datetime) -> None:
         evidence = recognize(polls, polled[host]) if host in polled else None
         if evidence is None:
             continue
+        evidence = {**evidence, "sources": tx.polling.outages.sources(host)}
         finding = Finding(IncidentKind.OUTAGE, f"host:{host}", sentence_of(host, polls.words, evidence), evidence)
         incident_id = tx.monitoring.incidents.begin([finding], now)[finding.subject]
         probes = known[host].probes if host in known else 0

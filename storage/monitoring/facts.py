@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Float, and_, case, cast, exists, func, or_, select, text
+from sqlalchemy import exists, func, or_, select, text
 
 from aggregator.domain.activity import Review
 from aggregator.domain.monitoring.system_facts import (
     DatabaseFacts,
     QueueFacts,
-    SourceCounts,
     SystemFacts,
     TableSize,
 )
 from aggregator.domain.source import SourceState
-from aggregator.domain.source_health import LATE_BY
 from storage.monitoring.alerts import Alerts
 from storage.monitoring.counts import Counts
+from storage.monitoring.source_counts import source_counts
 from storage.revision import Stream
 from storage.tables.api import api_refusal
 from storage.tables.moderation import alert
@@ -61,7 +60,7 @@ class Facts:
             revision=mark.revision,
             changed=mark.changed,
             last_tick=state.last_tick(),
-            sources=self.sources(now),
+            sources=source_counts(self._connection, now),
             oldest_due=self._oldest_due(now),
             paused_hosts=self._connection.execute(
                 select(func.count()).select_from(host).where(host.c.paused_until > now)
@@ -76,30 +75,6 @@ class Facts:
             database=self.database(),
             counts=Counts(self._connection).totals(),
         )
-
-    def sources(self, now: datetime) -> list[SourceCounts]:
-        """Count the sources by kind and state, in one pass over their table."""
-        active = source.c.state == SourceState.ACTIVE.value
-        leased = and_(source.c.lease_until.is_not(None), source.c.lease_until > now)
-        late = self._seconds(source.c.due) + 2 * source.c.interval <= (now - LATE_BY).timestamp()
-        free = or_(source.c.lease_until.is_(None), source.c.lease_until <= now)
-        rows = self._connection.execute(
-            select(
-                source.c.kind,
-                source.c.state,
-                func.count(),
-                _number(and_(active, free, source.c.due <= now)),
-                _number(and_(active, source.c.due.is_not(None), late)),
-                _number(and_(active, source.c.failures > 0)),
-                _number(leased),
-                _number(and_(active, source.c.unfinished > 0, ~leased)),
-                func.max(source.c.last_polled),
-            )
-            .where(source.c.state != SourceState.REMOVED.value)
-            .group_by(source.c.kind, source.c.state)
-            .order_by(source.c.kind, source.c.state)
-        )
-        return [SourceCounts(*row) for row in rows]
 
     def queue(self) -> QueueFacts:
         """Count the items that wait for a person."""
@@ -139,16 +114,6 @@ class Facts:
 
     def _counted(self, ids: ColumnElement[int]) -> int:
         return self._connection.execute(select(func.count(ids))).scalar_one()
-
-    def _seconds(self, column: ColumnElement[datetime]) -> ColumnElement[float]:
-        if self._is_postgresql:
-            return cast(func.extract("epoch", column), Float)
-        return cast(func.strftime("%s", column), Float)
-
-
-def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    """Return the number of rows for which a condition is true."""
-    return func.count(case((condition, 1)))
 
 
 _FILE_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")

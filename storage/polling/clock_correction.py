@@ -11,7 +11,7 @@ from storage.tables.access import sign_in_failure
 from storage.tables.billing import meter, reservation
 from storage.tables.moderation import alert
 from storage.tables.monitoring import outage
-from storage.tables.polling import host, pace, source
+from storage.tables.polling import fetch_log, host, pace, source
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,6 +29,7 @@ _FURTHEST = (
     (source.c.last_new, timedelta()),
     (source.c.asked, timedelta()),
     (source.c.lease_until, timedelta(hours=1)),
+    (fetch_log.c.started, timedelta()),
     (host.c.paused_until, _DAY),
     (host.c.next_start, timedelta()),
     (pace.c.since, timedelta()),
@@ -51,7 +52,7 @@ class Clock:
 
     def is_behind(self, now: datetime) -> bool:
         """Return whether sources were polled in the future: the clock was ahead then, or is behind now."""
-        newest: datetime | None = self._connection.execute(select(func.max(source.c.last_polled))).scalar_one()
+        newest: datetime | None = self._connection.execute(select(func.max(fetch_log.c.started))).scalar_one()
         return newest is not None and newest > now + TOLERANCE
 
     def set_back(self, now: datetime) -> int:

@@ -14,12 +14,14 @@ from sqlalchemy import and_, case, delete, exists, func, literal, or_, select, u
 from aggregator.domain.monitoring.outages import (
     ALIKE,
     FRESH,
+    LARGE,
     LEAST,
     SPREAD,
     WINDOWS,
     FailedPolls,
     Outage,
     PolledSources,
+    decisive,
 )
 from aggregator.domain.source import SourceState
 from storage.engine import upsert
@@ -28,7 +30,7 @@ from storage.tables.monitoring import outage
 from storage.tables.polling import source
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
@@ -86,26 +88,37 @@ class Outages:
             for row in self._connection.execute(grouped)
         ]
 
-    def polled(self, hosts: Collection[str], now: datetime) -> dict[str, PolledSources]:
-        """Count the active sources of host groups, and those polled recently; a release restarts the count."""
-        if not hosts:
-            return {}
+    def polled(self, failed: Mapping[str, FailedPolls], now: datetime) -> dict[str, PolledSources]:
+        """Count the active sources of host groups, and those polled recently; a release restarts the count.
+
+        Large numbers are not exact: of a group, as many of the last polls are read as decide about an outage.
+        """
+        found = {host: self._polled(polls, now) for host, polls in failed.items()}
+        return {host: polled for host, polled in found.items() if polled.total}
+
+    def _polled(self, failed: FailedPolls, now: datetime) -> PolledSources:
         counted = or_(outage.c.released.is_(None), source.c.last_polled > outage.c.released)
         answering = or_(source.c.last_success > now - FRESH, source.c.failures == 0, outage.c.host.is_not(None))
-        counts = [
-            func.sum(case((and_(source.c.last_polled > now - window, counted, answering), 1), else_=0))
-            for window in WINDOWS
-        ]
-        grouped = (
-            select(source.c.host, func.count(), *counts)
+        last = (
+            select(source.c.last_polled)
             .outerjoin(outage, outage.c.host == source.c.host)
-            .where(_ACTIVE, source.c.host.in_(hosts), source.c.due.is_not(None))
-            .group_by(source.c.host)
+            .where(self._members(failed.host), source.c.last_polled > now - WINDOWS[-1], counted, answering)
+            .order_by(source.c.last_polled.desc())
+            .limit(decisive(failed))
         )
-        return {
-            row[0]: PolledSources(int(row[1]), tuple(int(count) for count in row[2:]))
-            for row in self._connection.execute(grouped)
-        }
+        moments = self._connection.execute(last).scalars().all()
+        some = select(source.c.id).where(self._members(failed.host)).limit(LARGE).subquery()
+        total: int = self._connection.execute(select(func.count()).select_from(some)).scalar_one()
+        return PolledSources(total, tuple(sum(moment > now - window for moment in moments) for window in WINDOWS))
+
+    def sources(self, host: str) -> int:
+        """Return the exact number of active sources of a host group."""
+        counted = select(func.count()).select_from(source).where(self._members(host))
+        return self._connection.execute(counted).scalar_one()
+
+    @staticmethod
+    def _members(host: str) -> ColumnElement[bool]:
+        return and_(source.c.host == host, _ACTIVE, source.c.due.is_not(None))
 
     def hold(self, host: str, incident_id: int, now: datetime, probe: datetime) -> None:
         """Stop polling a host group, also one that was released before."""

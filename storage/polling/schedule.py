@@ -6,7 +6,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, literal, or_, select, union_all, update
 
 from aggregator.domain.monitoring.counts import counts_of
 from aggregator.domain.source import SourceState
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Select, Subquery, Update
+    from sqlalchemy import CTE, ColumnElement, Connection, Select, Subquery, Update
     from sqlalchemy.sql.base import ReadOnlyColumnCollection
     from sqlalchemy.types import TypeEngine
 
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
 
-MOST_OUTSTANDING = 500  # leased sources of one kind; a queue with that much work gets no more
+MOST_OUTSTANDING = 500  # leased sources of one kind, or twice what one claim may lease; a queue gets no more work
+_EXAMINED = 2000  # due sources per round of a claim; hosts that got all they may have are left out of the next round
+_ROUNDS = 8  # at least
 
 
 class Claimed(NamedTuple):
@@ -75,25 +77,35 @@ class Schedule:
         `per_host_of` overrides that for some kinds. Concurrent schedulers never get the same source: rows locked by
         another one are skipped, and the condition is checked again under the row's lock.
         """
-        claimable = and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now, _free(now))
-        ranked = _ranked(claimable, now, per_host, per_host_of)
-        chosen = (
-            select(ranked.c.id)
-            .where(ranked.c.in_host <= ranked.c.per_host, ranked.c.in_kind <= MOST_OUTSTANDING)
-            .order_by(ranked.c.asked.is_(None), ranked.c.due, ranked.c.id)
-            .limit(most)
-        )
-        return self._lease(chosen, claimable, now + lease, token)
+        claimed: list[Claimed] = []
+        per_kind = max(MOST_OUTSTANDING, 2 * most)
+        limits = _Limits(per_host, per_host_of, per_kind)
+        for _ in range(_ROUNDS + most // _EXAMINED):
+            left = most - len(claimed)
+            ranked = _ranked(now, limits)
+            chosen = (
+                select(ranked.c.id, ranked.c.examined)
+                .where(ranked.c.in_kind <= per_kind)
+                .order_by(ranked.c.asked.is_(None), ranked.c.due, ranked.c.id)
+                .limit(left)
+            )
+            rows = self._connection.execute(chosen).all() if left > 0 else []
+            claimed += self._lease([row.id for row in rows], _claimable(now), now + lease, token)
+            if len(rows) in {0, left} or rows[0].examined < _EXAMINED:
+                break
+        return claimed
 
     def claim_these(self, source_ids: Collection[int], now: datetime, *, lease: timedelta, token: str) -> list[Claimed]:
         """Lease these sources, due or not, unless leased elsewhere."""
         free = and_(source.c.state == SourceState.ACTIVE.value, source.c.due.is_not(None), _free(now))
-        return self._lease(select(source.c.id).where(source.c.id.in_(source_ids)), free, now + lease, token)
+        return self._lease(source_ids, free, now + lease, token)
 
     def _lease(
-        self, chosen: Select[tuple[int]], condition: ColumnElement[bool], until: datetime, token: str
+        self, chosen: Collection[int], condition: ColumnElement[bool], until: datetime, token: str
     ) -> list[Claimed]:
         Stream(self._connection).require_lock()
+        if not chosen:
+            return []
         locked = select(source.c.id).where(source.c.id.in_(chosen), condition).with_for_update(skip_locked=True)
         rows = self._connection.execute(
             update(source)
@@ -174,43 +186,100 @@ class Schedule:
         return found
 
 
-def _ranked(claimable: ColumnElement[bool], now: datetime, per_host: int, per_host_of: Mapping[str, int]) -> Subquery:
-    """Return the claimable sources with their places in the queues of their host and kind, leased sources included."""
-    hosts, kinds = _outstanding(source.c.host, now), _outstanding(source.c.kind, now)
-    paused = select(host.c.name).where(host.c.paused_until > now)
-    order = (source.c.asked.is_(None), source.c.due, source.c.id)  # requested polls skip the queue
-    in_host = func.row_number().over(partition_by=source.c.host, order_by=order)
-    in_kind = func.row_number().over(partition_by=source.c.kind, order_by=order)
-    return (
-        select(
-            source.c.id,
-            source.c.asked,
-            source.c.due,
-            case(per_host_of, value=source.c.kind, else_=per_host).label("per_host")
-            if per_host_of
-            else literal(per_host).label("per_host"),
-            (in_host + func.coalesce(hosts.c.outstanding, 0)).label("in_host"),
-            (in_kind + func.coalesce(kinds.c.outstanding, 0)).label("in_kind"),
+def _ranked(now: datetime, limits: _Limits) -> Subquery:
+    """Return the first claimable sources with a place in the queue of their host, and that in the queue of their kind.
+
+    Sources that were requested come first, then those that are due the longest, of hosts and kinds with free places.
+    So a claim costs the same for any number of due sources.
+    """
+    leased = _leased(now)
+    hosts, kinds = _outstanding(leased.c.host), _outstanding(leased.c.kind)
+    first = union_all(
+        *(
+            _candidates(now, leased, limits)
+            .where(condition)
+            .order_by(source.c.due, source.c.id)
+            .limit(_EXAMINED)
+            .subquery()
+            .select()
+            for condition in (source.c.asked.is_not(None), source.c.asked.is_(None))
         )
-        .outerjoin(hosts, hosts.c.group == source.c.host)
-        .outerjoin(kinds, kinds.c.group == source.c.kind)
-        .where(claimable, source.c.host.not_in(paused), ~held())
+    ).subquery()
+    order = (first.c.asked.is_(None), first.c.due, first.c.id)  # requested polls skip the queue
+    in_host = func.row_number().over(partition_by=first.c.host, order_by=order)
+    by_host = (
+        select(
+            first,
+            limits.of_host(first.c.kind).label("per_host"),
+            (in_host + func.coalesce(hosts.c.outstanding, 0)).label("in_host"),
+            func.count().over().label("examined"),
+        )
+        .outerjoin(hosts, hosts.c.group == first.c.host)
         .subquery()
     )
+    # Sources that wait for their host take no places of their kind.
+    order = (by_host.c.asked.is_(None), by_host.c.due, by_host.c.id)
+    in_kind = func.row_number().over(partition_by=by_host.c.kind, order_by=order)
+    return (
+        select(
+            by_host.c.id,
+            by_host.c.asked,
+            by_host.c.due,
+            by_host.c.examined,
+            (in_kind + func.coalesce(kinds.c.outstanding, 0)).label("in_kind"),
+        )
+        .outerjoin(kinds, kinds.c.group == by_host.c.kind)
+        .where(by_host.c.in_host <= by_host.c.per_host)
+        .subquery()
+    )
+
+
+def _candidates(now: datetime, leased: CTE, limits: _Limits) -> Select[Any]:
+    """Return the claimable sources of hosts and kinds with free places."""
+    paused = select(host.c.name).where(host.c.paused_until > now)
+    most = func.max(limits.of_host(leased.c.kind))
+    full_hosts = select(leased.c.host).group_by(leased.c.host).having(func.count() >= most)
+    full_kinds = select(leased.c.kind).group_by(leased.c.kind).having(func.count() >= limits.per_kind)
+    return select(source.c.id, source.c.kind, source.c.host, source.c.asked, source.c.due).where(
+        _claimable(now),
+        source.c.host.not_in(paused),
+        source.c.host.not_in(full_hosts),
+        source.c.kind.not_in(full_kinds),
+        ~held(),
+    )
+
+
+class _Limits(NamedTuple):
+    """How many sources may be leased."""
+
+    per_host: int
+    per_host_of: Mapping[str, int]  # for some kinds
+    per_kind: int
+
+    def of_host(self, kind: ColumnElement[str]) -> ColumnElement[int]:
+        """Return the limit per host for a kind."""
+        if not self.per_host_of:
+            return literal(self.per_host)
+        return case(dict(self.per_host_of), value=kind, else_=self.per_host)
+
+
+def _claimable(now: datetime) -> ColumnElement[bool]:
+    return and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now, _free(now))
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
     return or_(source.c.lease_until.is_(None), source.c.lease_until <= now)
 
 
-def _outstanding(group: ColumnElement[str], now: datetime) -> Subquery:
+def _leased(now: datetime) -> CTE:
+    """Return the leased sources; they have a token, so their own index finds them."""
+    running = source.c.lease_token.is_not(None) & (source.c.lease_until > now)
+    return select(source.c.host, source.c.kind).where(running).cte("leased")
+
+
+def _outstanding(group: ColumnElement[str]) -> Subquery:
     """Return the subquery that counts leased sources by group."""
-    return (
-        select(group.label("group"), func.count().label("outstanding"))
-        .where(source.c.lease_until > now)
-        .group_by(group)
-        .subquery()
-    )
+    return select(group.label("group"), func.count().label("outstanding")).group_by(group).subquery()
 
 
 def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any]) -> Update:

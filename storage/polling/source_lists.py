@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, CompoundSelect, Connection
 
 PAGE = 500  # rows in memory at a time
 
@@ -74,23 +74,21 @@ class SourceLists:
         return [*islice(self.each_stale(now), limit)]
 
     def each_stale(self, now: datetime, *, excusing_outages: bool = False) -> Iterator[StaleSource]:
-        """Yield every source that may show old items, reading a page at a time.
+        """Yield every source that may show old items, by slug, with a page in memory at a time.
 
         `excusing_outages` leaves out those that are out of date because of an outage of their host alone.
         """
-        after = ""
-        while True:
-            chosen = self._stale(now).where(source.c.slug > after).order_by(source.c.slug).limit(PAGE)
-            if excusing_outages:
-                chosen = chosen.where(or_(source.c.state != SourceState.ACTIVE.value, ~excused()))
-            rows = self._connection.execute(chosen).all()
-            yield from (found for found in map(_stale_source, rows) if is_stale(found.state, found, now))
-            if len(rows) < PAGE:
-                return
-            after = rows[-1].slug
+        chosen = select(source.c.id).where(source.c.id.in_(self._stale(now)))
+        if excusing_outages:
+            chosen = chosen.where(or_(source.c.state != SourceState.ACTIVE.value, ~excused()))
+        ids = self._connection.execute(chosen.order_by(source.c.slug)).scalars().all()  # the one expensive statement
+        for start in range(0, len(ids), PAGE):
+            page = select(*_HEALTH).where(source.c.id.in_(ids[start : start + PAGE])).order_by(source.c.slug)
+            rows = map(_stale_source, self._connection.execute(page))
+            yield from (found for found in rows if is_stale(found.state, found, now))
 
-    def _stale(self, now: datetime) -> Select[Any]:
-        """Select what `is_stale` accepts, plus at most sources that become stale within a second, by indexes alone."""
+    def _stale(self, now: datetime) -> CompoundSelect[Any]:
+        """Select the ids of what `is_stale` accepts, plus what becomes stale within a second, by indexes alone."""
         active = source.c.state == SourceState.ACTIVE.value
         late = source.c.due < now - LATE_BY
         overdue = self._seconds(source.c.due) + 2 * source.c.interval <= (now - LATE_BY).timestamp() + 1
@@ -101,7 +99,7 @@ class SourceLists:
             select(source.c.id).where(active, source.c.failures > 0, source.c.last_error_code.in_(CERTAIN_CODES)),
             select(source.c.id).where(active, late, overdue),
         )
-        return select(*_HEALTH).where(source.c.id.in_(union(*parts)))
+        return union(*parts)
 
     def _seconds(self, column: ColumnElement[datetime]) -> ColumnElement[float]:
         """Return a time as Unix seconds."""

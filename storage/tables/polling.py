@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from storage.engine.connect import UtcDateTime
@@ -100,8 +101,23 @@ source = Table(
     Index("ix_source_state_due", "state", "due"),
     Index("ix_source_state_failures", "state", "failures"),
     Index("ix_source_revision", "revision"),
-    Index("ix_source_host", "host"),
+    Index("ix_source_host_last_polled", "host", "last_polled"),
     Index("ix_source_silent_from", "silent_from"),
+    # Counts and sums by state and kind are read from this index alone.
+    Index("ix_source_totals", "state", "kind", "last_polled", "speed"),
+    Index(
+        "ix_source_leased",
+        "host",
+        "kind",
+        postgresql_where=text("lease_token IS NOT NULL"),
+        sqlite_where=text("lease_token IS NOT NULL"),
+    ),
+    Index(
+        "ix_source_asked",
+        "asked",
+        postgresql_where=text("asked IS NOT NULL"),
+        sqlite_where=text("asked IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 # Former addresses of sources.

@@ -48,6 +48,7 @@ PROBES_BEFORE_GROWTH = 8  # two hours; most outages are shorter
 _SHARE = 0.8  # of the group's sources that were polled in a window
 _MOST = 10  # failing sources that suffice for a group of any size
 _GROWTH = 1.25
+LARGE = 10 * _MOST  # sources; larger groups have no other limits
 _ALIKE: Mapping[str, tuple[type[Exception], ...]] = {
     "does not answer": (
         UnreachableError,
@@ -78,7 +79,7 @@ class FailedPolls(NamedTuple):
 
 
 class PolledSources(NamedTuple):
-    """The active sources of a host group, and how many of them were polled in each window."""
+    """The active sources of a host group, and how many of them were polled in each window, up to a limit."""
 
     total: int
     counts: tuple[int, ...]
@@ -113,6 +114,14 @@ def recognize(failed: FailedPolls, polled: PolledSources) -> Mapping[str, Any] |
                 "error": failed.example[:500],
             }
     return None
+
+
+def decisive(failed: FailedPolls) -> int:
+    """Return how many of the last polls of a host group decide whether it has an outage.
+
+    If that many were polled in a window, too few of them failed.
+    """
+    return math.floor(max(failed.counts) / _SHARE) + 1
 
 
 def sentence_of(host: str, words: str, evidence: Mapping[str, Any]) -> str:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import inspect, select, text
 
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.results import FetchFacts, PollRecord, PollStatus
 from aggregator.domain.source import SourceState
+from storage.polling.schedule import MOST_OUTSTANDING
+from storage.tables.polling import source as source_table
 from tests.building import NOON, add_source, token
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from sqlalchemy.engine.interfaces import ReflectedIndex
 
     from storage.polling.schedule import Claimed
     from storage.store import Store
@@ -222,3 +228,74 @@ def test_a_removed_source_comes_back_as_itself(store: Store) -> None:
         assert tx.polling.sources.get("news") is None
         assert tx.polling.sources.count() == 0
     assert add_source(store).id == first.id
+
+
+def test_sources_that_wait_for_their_host_leave_others_their_places(store: Store) -> None:
+    """A platform with more due sources than one claim examines, all of them due before any other."""
+    _add_many(store, 3000, "platform.example:443", NOON - 2 * timedelta(hours=1))
+    _add_many(store, 20, "host{number}.example:443", NOON - timedelta(hours=1))
+    claimed = _claim(store, most=40, per_host=3)
+    assert sum(source.host == "platform.example:443" for source in claimed) == 3
+    assert len({source.host for source in claimed}) == 21
+    assert _claim(store, most=40, per_host=3) == []
+
+
+def test_a_kind_is_leased_up_to_its_limit(store: Store) -> None:
+    _add_many(store, MOST_OUTSTANDING + 50, "host{number}.example:443", NOON - timedelta(hours=1))
+    claimed = [len(_claim(store, most=200)) for _ in range(4)]
+    assert claimed == [200, 200, MOST_OUTSTANDING - 400, 0]
+
+
+def test_requested_polls_precede_a_backlog(store: Store) -> None:
+    _add_many(store, 3000, "host{number}.example:443", NOON - timedelta(hours=1))
+    last = add_source(store, "last", now=NOON)
+    with store.writing() as tx:
+        tx.polling.schedule.ask([last.id], NOON)
+    assert [source.id for source in _claim(store, most=1)] == [last.id]
+
+
+def test_a_claim_reads_indexes_alone(postgresql_store: Store) -> None:
+    store = postgresql_store
+    _add_many(store, 3000, "host{number}.example:443", NOON + timedelta(hours=1))
+    scans = text("SELECT coalesce(seq_scan, 0) FROM pg_stat_user_tables WHERE relname = 'source'")
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE source"))
+
+    def scanned() -> int:
+        with store.engine.connect() as connection:
+            connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        with store.engine.connect() as connection:
+            return int(connection.execute(scans).scalar_one())
+
+    before = scanned()
+    _claim(store)
+    assert scanned() == before
+
+
+def test_the_start_of_a_poll_changes_no_indexed_column(postgresql_store: Store) -> None:
+    """So it needs no index entries, if its page has space; each one would cost as much as the row."""
+    indexed = {column for index in inspect(postgresql_store.engine).get_indexes("source") for column in _names(index)}
+    assert {"due", "last_polled", "host"} <= indexed
+    assert not indexed & {"lease_until", "unfinished"}
+    with postgresql_store.engine.connect() as connection:
+        options = connection.execute(text("SELECT reloptions FROM pg_class WHERE relname = 'source'")).scalar_one()
+    assert "fillfactor=80" in options
+
+
+def _names(index: ReflectedIndex) -> set[str]:
+    condition = str(index.get("dialect_options", {}).get("postgresql_where", ""))
+    return {name for name in index["column_names"] if name} | set(re.findall(r"\w+", condition))
+
+
+def _add_many(store: Store, count: int, host: str, due: datetime) -> None:
+    """Add sources with a host each, or all with one."""
+    model = add_source(store, token(), now=due)
+    with store.engine.begin() as connection:
+        values = connection.execute(select(source_table).where(source_table.c.id == model.id)).one()._asdict()
+        del values["id"]
+        rows = [
+            {**values, "slug": token(), "address": f"https://{token()}.example", "host": host.format(number=number)}
+            for number in range(count)
+        ]
+        connection.execute(source_table.delete().where(source_table.c.id == model.id))
+        connection.execute(source_table.insert(), rows)
