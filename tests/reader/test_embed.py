@@ -266,20 +266,20 @@ def _source(store: Store, slug: str, kind: str) -> Source:
 
 
 # A network that no kind declares allows nothing.
-MASTODON = Network("mastodon", "Mastodon", terms=LegalTerms(public_text=True, embeddable=True, edits_replace=False))
+HARBOR = Network("harbor", "Harbor", terms=LegalTerms(public_text=True, embeddable=True, edits_replace=False))
 
 
 def fill_with_tweets(store: Store) -> None:
     """Add each way in which a post on X reaches the stream."""
     tweets, news = _source(store, "x", "twitter"), _source(store, "news", "rss")
-    networks.register("toots", [MASTODON])
+    networks.register("toots", [HARBOR])
     quoted = Original("x:90", "90", a_tweet(90, ActivityKind.POST, QUOTED))
     for number, kind in enumerate(ActivityKind):
         has_object = kind in {ActivityKind.REPOST, ActivityKind.QUOTE}
         new = NewActivity(f"{number}", f"x:{number}", a_tweet(number, kind, WORDS), entry_digest="1", raw=b"{}")
         ingest_now(store, tweets, [replace(new, object=quoted if has_object else None)])
     for kind in (ActivityKind.REPOST, ActivityKind.QUOTE):
-        shared = an_activity(f"shared-{kind}", kind=kind, network="mastodon", text="Words of a toot", html="")
+        shared = an_activity(f"shared-{kind}", kind=kind, network="harbor", text="Words of a toot", html="")
         ingest_now(store, news, [replace(shared, object=quoted, object_key="x:90")])
     article = an_activity("about", title="An article about it", url="https://news.example/about")
     ingest_now(store, news, [article])
