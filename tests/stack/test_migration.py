@@ -152,7 +152,7 @@ def test_the_stack_polls_and_serves_during_a_migration(stack: Processes, store: 
             """Check that a new entry arrives."""
             publisher.feeds["1"].entries.insert(0, Entry(what, f"News {what}"))
             found = f"SELECT count(*) FROM activity WHERE native_id = '{what}'"  # our own words
-            eventually(f"{what} arrives", lambda: _count(store, found))
+            eventually(f"{what} arrives", lambda: _count(store, found), patience=240)  # also while the machine is busy
 
         polled_again("before")
         with _requests(stack) as requests:
