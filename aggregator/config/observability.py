@@ -1,4 +1,4 @@
-"""Start traces and error reports of a process, as the environment says."""
+"""Start traces and error reports of a process, configured by environment variables."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def former_values(tx: Transaction, cipher: HeaderCipher) -> Iterator[SealedValue
 
 
 def reencrypt(store: Store, cipher: HeaderCipher, now: datetime, who: str) -> Reencrypted:
-    """Encrypt everything under the present key, in batches; return what was done. May be repeated."""
+    """Encrypt everything under the present key, in batches; return the counts. May be repeated."""
     with store.reading() as tx:
         values = list(former_values(tx, cipher))
     changed = unreadable = 0

@@ -150,7 +150,7 @@ def _connect_args(query: Mapping[str, Any], *, replica: bool) -> dict[str, Any]:
 
 
 def _connect(_dialect: object, _record: object, args: Any, arguments: Any) -> BoundedConnection:  # noqa: ANN401
-    """Open a connection of our class instead of the driver's, and find out what is at its other end."""
+    """Open a connection of our class instead of the driver's, and detect a pooler or a standby."""
     try:
         connection = BoundedConnection.connect(*args, **arguments)
     except psycopg.OperationalError as problem:

@@ -102,5 +102,5 @@ class BrokerFacts:
     """The state of the broker; `problem` is None if it responds."""
 
     queues: Mapping[str, int] = field(default_factory=dict)  # waiting messages by queue
-    unacknowledged: int | None = 0  # messages that workers have received; None: the broker does not tell
+    unacknowledged: int | None = 0  # messages that workers have received; None: the broker does not report it
     problem: str | None = None

@@ -65,7 +65,7 @@ class AppView:
         return records(found)
 
     async def described(self, method: str, query: Mapping[str, str]) -> Record:
-        """Return what a method says about a feed or list.
+        """Return the description of a feed or list.
 
         Raises:
             SourceError: the response was not usable.

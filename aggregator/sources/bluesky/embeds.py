@@ -1,4 +1,4 @@
-"""Read what is embedded in a post: images, video, link cards and quoted posts. Pure."""
+"""Read the embeds of a post: images, video, link cards and quoted posts. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_MEDIA = 40
 
 @dataclass(slots=True)
 class Embedded:
-    """What is embedded in a post. `quoted` is the view of the quoted post, if it may be shown."""
+    """The embeds of a post. `quoted` is the view of the quoted post, if it may be shown."""
 
     media: list[Media] = field(default_factory=list)
     cards: list[Link] = field(default_factory=list)

@@ -132,7 +132,7 @@ def read_posts(body: bytes) -> Reading:
 
 
 def _put_in_order(entries: dict[str, Entry]) -> None:
-    """Give no entry a later time than those above it: AppViews don't tell the time by which they sort."""
+    """Give no entry a later time than those above it: AppViews don't report the time by which they sort."""
     latest = NOWHERE
     for native_id, entry in entries.items():
         latest = min(latest, entry.placed)

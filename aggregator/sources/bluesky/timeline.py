@@ -1,4 +1,4 @@
-"""Compare a timeline with what is known of it: new and edited posts, gaps, and removals."""
+"""Compare a timeline with the known entries: new and edited posts, gaps, and removals."""
 
 from __future__ import annotations
 

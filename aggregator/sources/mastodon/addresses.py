@@ -17,7 +17,7 @@ _HANDLE = re.compile(rf"@?({_NAME})@({_HOST})", re.IGNORECASE)
 _HASHTAG = re.compile(rf"(?:hashtag:|#)([\w]{{1,100}})@({_HOST})", re.IGNORECASE)
 _PROFILE_PATH = re.compile(rf"/(?:web/)?(?:@|users/)({_NAME})(?:@({_HOST}))?/?", re.IGNORECASE)
 _TAG_PATH = re.compile(r"/tags/([\w]{1,100})/?", re.IGNORECASE)
-# Sites with such addresses that speak another API; asking them costs them a request and tells nothing.
+# Sites with such addresses that speak another API; a request to them is useless.
 _OTHERS = frozenset(
     (
         "youtube.com",
