@@ -23,6 +23,7 @@ from sqlalchemy.engine import make_url
 
 from aggregator.source_api import parser_pool
 from aggregator.sources import kinds
+from aggregator.web import database_threads
 from storage import store as store_module
 from storage.store import Store
 from tests import identifiers, servers
@@ -71,6 +72,12 @@ def unconfigured_logging() -> Iterator[None]:
     plain_logging()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let requests wait: in tests, the writer and its readers share one process of a busy machine."""
+    monkeypatch.setattr(database_threads, "PATIENCE", 30.0)
 
 
 @pytest.fixture(scope="session", autouse=True)

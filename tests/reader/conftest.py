@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from aggregator.reader.app import create_app
 from aggregator.reader.visibility import EVERYTHING
-from aggregator.web import database_threads, pages
+from aggregator.web import pages
 from storage.store import Store
 from tests import chromium
 from tests.building import NOON
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.reader.serving import Reader
-
-
-@pytest.fixture(autouse=True)
-def unhurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let requests wait on a busy machine; the limit itself is the subject of `test_database_trouble`."""
-    if request.module.__name__ != "tests.reader.test_database_trouble":
-        monkeypatch.setattr(database_threads, "PATIENCE", 30.0)
 
 
 class _CompiledTemplates(BytecodeCache):

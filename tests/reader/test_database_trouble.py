@@ -49,6 +49,11 @@ class Setting(NamedTuple):
     proxy: TcpProxy
 
 
+@pytest.fixture(autouse=True)
+def unhurried() -> None:
+    """Keep the limits of production, which are tested here."""
+
+
 @pytest.fixture
 def setting(postgresql_store: Store) -> Iterator[Setting]:
     url = postgresql_store.engine.url
