@@ -21,6 +21,7 @@ from aggregator.config.observability import observing
 from aggregator.config.settings import Settings
 from aggregator.domain.errors import SettingsError, SetupError
 from aggregator.services.database_wait import await_database
+from aggregator.system.garbage_collection import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,6 +189,7 @@ class Reader:
             ) from None
         self._app = self._create_app()
         self._server = _server(self._with_desk(self._app))
+        settle()
 
     @property
     def address(self) -> str:
