@@ -50,6 +50,16 @@ class _Words(click.Group):
 
         return [*_WORDS, *services()]
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; the error about an unknown one names similar ones."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as problem:
+            known = self.list_commands(ctx)
+            raise click.exceptions.NoSuchCommand(problem.command_name, possibilities=known, ctx=ctx) from None
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name not in _WORDS:

@@ -62,6 +62,7 @@ def serve() -> None:
     try:
         reader = _bound_reader(container)
         stop_at_signal(reader.stop_within_limit)
+        log.info("listening", address=reader.address)
         with observing("reader"):
             reader.serve()
     finally:
