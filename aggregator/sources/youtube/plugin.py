@@ -17,7 +17,7 @@ from aggregator.source_api.documents import freshness, side_by_side
 from aggregator.source_api.kind import SourceKind
 from aggregator.source_api.timeline_poll import TimelinePoll, discovered
 from aggregator.sources.youtube.addresses import Form, Subject, feed_address, page_address, subject_of, uploads_of
-from aggregator.sources.youtube.network import NETWORK, YOUTUBE
+from aggregator.sources.youtube.network import YOUTUBE
 from aggregator.sources.youtube.settings import SERVICE, SETTINGS, SITE, api_key, key_id
 from aggregator.text.urls import slug
 
@@ -62,7 +62,6 @@ class YouTube(SourceKind):
     settings = SETTINGS
     networks = (YOUTUBE,)
     late_modules = ("aggregator.sources.youtube.timeline",)
-    network = NETWORK
 
     async def discover(
         self,
@@ -127,9 +126,10 @@ class YouTube(SourceKind):
         subject = subject_of(source.address)
         return page_address(subject) if subject else ""
 
-    def credential(self, values: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the name of the service and the id of the configured key."""
-        return SERVICE, key_id(api_key(values))
+    def credential(self, values: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return the name of the service and the id of the configured key; None without one, which is no fault."""
+        key = api_key(values)
+        return (SERVICE, key_id(key)) if key else None
 
 
 def _api(context: PollContext, tally: TransferStats | None = None, source_id: int = 0) -> DataApi:

@@ -265,6 +265,12 @@ def test_a_refused_key_stops_nothing_but_calls(container: Container, server: You
     assert all(item.content.media[0].duration for item in items(container))
 
 
+def test_a_key_is_named_without_revealing_it(container: Container) -> None:
+    found = KIND.credential(container.settings.kinds)
+    assert found is not None
+    assert (found[0], KEY in found[1], KIND.credential({})) == ("youtube", False, None)
+
+
 def test_the_key_is_nowhere(
     container: Container, server: YouTube, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
