@@ -22,6 +22,7 @@ _LEASED = sa.text("lease_token IS NOT NULL")
 
 
 def upgrade() -> None:
+    drop_index("ix_source_leased", "source")  # first: it ends the transaction, and all else is done in one
     op.create_table(
         "source_lease",
         sa.Column("source_id", _id, nullable=False),
@@ -43,7 +44,6 @@ def upgrade() -> None:
         op.execute(
             "ALTER TABLE source_lease SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000)"
         )
-    drop_index("ix_source_leased", "source")
 
 
 def downgrade() -> None:
