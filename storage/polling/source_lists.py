@@ -176,9 +176,9 @@ class SourceLists:
 
     def slugs_from(self, first: str, limit: int, *, before: bool = False) -> list[tuple[str, str]]:
         """Return slugs and names from a slug on, in order; `before`: those ahead of it, the nearest first."""
-        wanted = source.c.slug < first if before else source.c.slug >= first
+        within = source.c.slug < first if before else source.c.slug >= first
         order = source.c.slug.desc() if before else source.c.slug
-        chosen = select(source.c.slug, source.c.name).where(wanted, _PRESENT).order_by(order).limit(limit)
+        chosen = select(source.c.slug, source.c.name).where(within, _PRESENT).order_by(order).limit(limit)
         return [(row.slug, row.name) for row in self._connection.execute(chosen)]
 
     def slug_taken(self, slug: str) -> bool:
