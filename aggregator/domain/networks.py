@@ -97,6 +97,11 @@ def network_of(name: str) -> Network:
     return _registered.get(name) or Network(name, name)
 
 
+def account_networks() -> list[str]:
+    """Return the names of all networks with accounts."""
+    return sorted(network.name for network in _registered.values() if network.has_accounts)
+
+
 def profile_of(kind: str, handle: str) -> str | None:
     """Return the URL of a handle's profile on the network of a kind of source."""
     profiles = (network.profile for network in _of_kind.get(kind, ()) if network.profile)
