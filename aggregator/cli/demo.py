@@ -41,6 +41,7 @@ sources = ["opengovpart", "opengovpart-bluesky", "opengovpart-mastodon"]
 type = "social"
 title = "Get Social, April 2014"
 """
+_LONGEST_STOP = 5.0  # seconds
 _CHECK_INTERVAL = 1.0  # seconds between checks for new items
 _PASSED_ON = (
     "AGGREGATOR_LISTEN",
@@ -67,6 +68,8 @@ def demo(publish_every: float) -> None:
         configure_logging(settings.log_level, settings.log_format)
         click.echo(f"A sample X, Bluesky, Mastodon and news site answer at {upstream.url} (this machine only).")
 
+        stopping, threads = threading.Event(), list[threading.Thread]()
+
         def ready(container: Container, reader: Reader) -> None:
             from aggregator.services.subscribe import Subscription
 
@@ -77,9 +80,16 @@ def demo(publish_every: float) -> None:
                     f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_POLL_INTERVAL.seconds} s."
                 )
             _print_addresses(reader.address, folder, password)
-            threading.Thread(target=_print_items, args=(container,), name="items", daemon=True).start()
+            printer = threading.Thread(target=_print_items, args=(container, stopping), name="items", daemon=True)
+            printer.start()
+            threads.append(printer)
 
-        run_everything(settings, ready=ready)
+        try:
+            run_everything(settings, ready=ready)
+        finally:  # a thread that reads the database creates files in the folder while it is deleted
+            stopping.set()
+            for thread in threads:
+                thread.join(_LONGEST_STOP)
     click.echo("Stopped; the temporary folder is deleted.")
 
 
@@ -160,12 +170,11 @@ def _print_addresses(address: str, folder: str, password: str) -> None:
     click.echo("New items appear below; press Ctrl-C to stop.\n")
 
 
-def _print_items(container: Container) -> None:
-    """Print each item as it arrives, until the process ends."""
+def _print_items(container: Container, stopping: threading.Event) -> None:
+    """Print each item as it arrives, until the demonstration ends."""
     with container.store.reading() as tx:
         revision = tx.stream.state.revision()
-    waiting = threading.Event()
-    while not waiting.wait(_CHECK_INTERVAL):
+    while not stopping.wait(_CHECK_INTERVAL):
         with container.store.reading() as tx:
             changes = tx.stream.activities.changes(revision, MOST)
         revision = changes.upto

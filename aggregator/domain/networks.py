@@ -97,9 +97,9 @@ def network_of(name: str) -> Network:
     return _registered.get(name) or Network(name, name)
 
 
-def account_networks() -> list[str]:
-    """Return the names of all networks with accounts."""
-    return sorted(network.name for network in _registered.values() if network.has_accounts)
+def all_networks() -> list[Network]:
+    """Return the registered networks by their labels, the open web last."""
+    return sorted(_registered.values(), key=lambda network: (not network.has_accounts, network.label.casefold()))
 
 
 def profile_of(kind: str, handle: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aggregator.domain.errors import ConfigurationError
-from aggregator.domain.networks import account_networks
+from aggregator.domain.networks import all_networks
 from aggregator.domain.organizations import Organization, Organizations
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _account_key(account: str) -> str:
     name = name.strip().removeprefix("@")
     if not colon or not name or len(account) > _LONGEST_ACCOUNT:
         raise ValueError(f"{account[:100]!r} is not a network and a handle, such as network:@name")
-    known = account_networks()
+    known = sorted(found.name for found in all_networks() if found.has_accounts)
     if network not in known:
         raise ValueError(f"there is no network {network[:100]!r}; expected one of {', '.join(known)}")
     return f"{network}:{name if name.startswith(('did:', 'http:', 'https:')) else name.casefold()}"
