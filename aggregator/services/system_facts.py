@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain.billing.budget import Cycle
 from aggregator.domain.monitoring.system_facts import BudgetFacts
-from aggregator.services.broker_probe import QUEUES, queue_lengths
+from aggregator.services.broker_probe import queue_lengths
+from aggregator.services.queues import QUEUES
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
