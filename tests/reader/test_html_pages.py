@@ -19,6 +19,7 @@ from aggregator.domain.activity import (
     Original,
 )
 from aggregator.domain.monitoring.incidents import Finding, IncidentKind
+from aggregator.domain.networks import network_of
 from aggregator.domain.source import SourceState
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader import specimens
@@ -341,7 +342,12 @@ def test_reposts_are_named_in_the_words_of_their_network(
 
     page = sqlite_reader.ask("/").text
     feed = sqlite_reader.ask("/feed.atom").text
+    as2 = sqlite_reader.ask("/activities/1", headers={"Accept": "application/activity+json"}).json
+    embed = sqlite_reader.ask("/embed").text
 
+    assert as2["type"] == "Announce"
+    if network_of(network).terms.embeddable:  # else the embed has only a link
+        assert re.search(rf"Author q</bdi>(?:</a>)?\s*{verb}", embed)
     assert re.search(rf"Author q</bdi>\s*{verb}", page)
     assert re.search(rf"Also {verb} by", page)
     assert f"Also {verb} by Author" in feed
