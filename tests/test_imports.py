@@ -54,7 +54,12 @@ FENCES = {
     "icalendar": ("aggregator.sources.ical", "aggregator.reader.ical_feed"),
     "recurring_ical_events": ("aggregator.sources.ical",),
     "feedparser": ("aggregator.sources.rss.feedparser_reader",),
-    "lxml": ("aggregator.services.subscription_lists.opml", "aggregator.sources.rss", "aggregator.reader.feeds"),
+    "lxml": (
+        "aggregator.services.subscription_lists.opml",
+        "aggregator.sources.rss",
+        "aggregator.sources.youtube.videos",
+        "aggregator.reader.feeds",
+    ),
     "cryptography": ("aggregator.config.credential_encryption",),
     "argon2": ("aggregator.config.passwords",),
     "re2": ("aggregator.domain.moderation.conditions",),

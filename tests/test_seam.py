@@ -37,6 +37,7 @@ EXCEPTIONS = {
     "aggregator/text/pictures.py": 'hosts that count readers; "x" is a unit of srcset',
     "aggregator/text/player_repair.py": "elements that articles embed, whatever the source",
     "aggregator/text/players.py": "sites whose players articles embed, whatever the source",
+    "aggregator/web/addresses.py": "names of sites that articles link to, whatever the source",
     "aggregator/reader/examples.py": "examples in the API documentation",
     "aggregator/reader/schemas.py": "examples in the API documentation",
     "aggregator/reader/query_params.py": "examples in the API documentation",

@@ -168,9 +168,14 @@ class SourceError(AggregatorError):
 
 
 class FetchError(SourceError):
-    """The HTTP request had no usable response."""
+    """The HTTP request had no usable response.
+
+    Attributes:
+        body: the beginning of the response's body if it was read: of the statuses 403, 429 and 503.
+    """
 
     code = "fetch-failed"
+    body: bytes = b""
 
 
 class UnreachableError(FetchError):

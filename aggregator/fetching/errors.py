@@ -116,7 +116,9 @@ def check_status(
     except ValueError:
         phrase = str(status)
     sentence = f"{display_url(url)} answered {phrase}. {_ADVICE.get(status, '')}".rstrip()
-    raise _BY_STATUS.get(status, StatusError)(sentence, until=until, status=status)
+    problem = _BY_STATUS.get(status, StatusError)(sentence, until=until, status=status)
+    problem.body = body
+    raise problem
 
 
 def refused_by_proxy(url: str, status: int, proxy: str) -> FetchError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.billing.budget import Metered
     from aggregator.domain.billing.metering import Call, Returned
+    from aggregator.domain.billing.quota import Quota
     from aggregator.domain.clock import Clock
     from storage.store import Store, Transaction
 
@@ -49,6 +50,15 @@ class StoreSpending:
     async def settle(self, token: str, returned: Returned) -> float:
         """Record what a call returned; return the cost in dollars."""
         return await in_database_thread(self._settle, token, returned, self._clock())
+
+    async def take_unit(self, quota: Quota, endpoint: str, source_id: int = 0) -> None:
+        """Count a call against a daily quota.
+
+        Raises:
+            BudgetError: the quota is used up; nothing was sent.
+            CapReachedError: the service reported that it is, which hasn't been lifted since.
+        """
+        await in_database_thread(self._take_unit, quota, endpoint, source_id, self._clock())
 
     async def block(self, service: str, reason: str, until: datetime | None = None) -> datetime:
         """Block a service until its next cycle or until an operator lifts the block; return when the block ends."""
@@ -110,6 +120,19 @@ class StoreSpending:
                 )
             tx.billing.ledger.reserve(token, call, most, now, now + HOLD)
         return token
+
+    def _take_unit(self, quota: Quota, endpoint: str, source_id: int, now: datetime) -> None:
+        day = quota.day(now)
+        with self._store.writing(lock_stream=False) as tx:
+            block = tx.billing.ledger.lock(quota.service)
+            if block is not None and block.until > now:
+                raise CapReachedError(block.reason, until=block.until)
+            if tx.billing.ledger.units_taken(quota.service, day) >= quota.units:
+                raise BudgetError(
+                    f"The daily quota for {quota.label} is used up: {quota.units} units. Nothing was sent.",
+                    until=quota.ends(now),
+                )
+            tx.billing.ledger.take_unit(quota.service, day, endpoint, source_id)
 
     def _settle(self, token: str, returned: Returned, now: datetime) -> float:
         prices = {service: metered.terms.prices for service, metered in self._metered.items()}

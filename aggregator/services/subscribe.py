@@ -166,13 +166,19 @@ def _add(
 ) -> tuple[Source, PollRecord | None]:
     token, slug = uuid4().hex, terms.slug
     with store.writing() as tx:
+        other = tx.polling.sources.of_other_kind(found) if found.converts else None
         if slug is None:
             former = tx.polling.sources.at(found.kind, found.address)
             slug = former.slug if former else tx.polling.sources.free_slug(found.slug)
-        added = tx.polling.sources.add(found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed)
+        if other is not None:
+            added = tx.polling.sources.convert(other, found, now, who="system")
+        else:
+            added = tx.polling.sources.add(
+                found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed
+            )
         if terms.columns:
             tx.polling.sources.change(added.id, **terms.columns)
-            added = tx.polling.sources.get(slug) or added
+            added = tx.polling.sources.get(added.slug) or added
         if found.first_result is None:
             return added, None
         first_result = replace(found.first_result, moved_to=None)  # the address is the redirect's target already

@@ -129,7 +129,7 @@ class TimelinePoll:
         gap: Callable[[str], str] | None,
         hints: PublisherHints,
     ) -> FetchResult:
-        """Return what is new, edited or removed since the last poll.
+        """Return new, edited and removed entries since the last poll.
 
         Args:
             response: the first page.

@@ -129,6 +129,15 @@ class Spendings:
         )
         self._enter(_Line(call.service, _day(now), call.source_id, call.endpoint, call.purpose.value), requests=1)
 
+    def take_unit(self, service: str, day: str, endpoint: str, source_id: int) -> None:
+        """Count a call against a daily quota; `day` is that of the service."""
+        self._enter(_Line(service, day, source_id, endpoint, Purpose.POLL.value), requests=1)
+
+    def units_taken(self, service: str, day: str) -> int:
+        """Return how many calls of a day were counted."""
+        chosen = select(func.coalesce(func.sum(spend.c.requests), 0))
+        return int(self._connection.execute(chosen.where(spend.c.service == service, spend.c.day == day)).scalar_one())
+
     def reclaim(self, call: Call, now: datetime) -> None:
         """Release reservations of dead workers.
 

@@ -21,6 +21,7 @@ from storage.polling.leases import Leases
 from storage.polling.source_lists import SourceLists
 from storage.revision import Stream
 from storage.tables.polling import source, source_address
+from storage.tables.stream import activity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,9 @@ _AS_ADDED: Mapping[str, Any] = {
     "watch": None,
     "silent_from": None,
 }
+
+
+_OTHER_KIND = "0:"  # a fingerprint of no scheme
 
 
 class FormerAddress(NamedTuple):
@@ -101,6 +105,38 @@ class Sources(SourceLists):
         if added is None:
             raise BadRequestError(f"The source {slug!r} was removed meanwhile.")
         return added
+
+    def convert(self, former: Source, found: Discovery, now: datetime, *, who: str) -> Source:
+        """Let another kind read a source from now on; it keeps its name, its policy and its items.
+
+        Raises:
+            BadRequestError: that kind has a source at the address, which was removed.
+        """
+        if self.at(found.kind, found.address) is not None:
+            raise BadRequestError(f"{found.address} already exists as {former.slug!r}.")
+        columns = {name: value for name, value in self._discovered(found).items() if name not in {"name", "every"}}
+        values = {**columns, **_AS_ADDED, "due": now, "due_reason": "just converted", "sealed": None}
+        revision = Stream(self._connection).take(1)
+        self._connection.execute(update(source).where(source.c.id == former.id).values(**values, revision=revision))
+        # What the new kind reads differently is its rendering, not an edit of the publisher.
+        kept = (activity.c.source_id == former.id) & activity.c.gone.is_(None)
+        self._connection.execute(update(activity).where(kept).values(fingerprint=_OTHER_KIND))
+        details = {"from": former.kind, "to": found.kind}
+        Audit(self._connection).note(now, who, "source converted", f"source:{former.slug}", details)
+        converted = self.get(former.slug)
+        if converted is None:
+            raise BadRequestError(f"The source {former.slug!r} was removed meanwhile.")
+        return converted
+
+    def of_other_kind(self, found: Discovery) -> Source | None:
+        """Return a source at an address that another kind reads."""
+        chosen = select(source.c.kind).where(
+            source.c.address == found.address,
+            source.c.kind != found.kind,
+            source.c.state != SourceState.REMOVED.value,
+        )
+        kind: str | None = self._connection.execute(chosen.order_by(source.c.id).limit(1)).scalar()
+        return self.at(kind, found.address) if kind is not None else None
 
     def _discovered(self, found: Discovery) -> dict[str, Any]:
         """Return the columns that discovery fills."""

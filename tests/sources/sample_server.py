@@ -15,6 +15,7 @@ from tests.reader.serving import answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from email.message import Message
 
 
 @dataclass
@@ -48,6 +49,9 @@ class SampleServer:
         del answer
         return {}
 
+    def received(self, headers: Message) -> None:
+        """Take note of the headers of a request."""
+
     def respond(self, target: str) -> tuple[int, bytes, Mapping[str, str]]:
         parts = urlsplit(target)
         self.hits[parts.path] += 1
@@ -72,6 +76,7 @@ def serving(server: SampleServer) -> Iterator[None]:
             if server.away:
                 self.close_connection = True
                 return
+            server.received(self.headers)
             status, body, headers = server.respond(self.path)
             self.send_response(status)
             for name, value in headers.items():

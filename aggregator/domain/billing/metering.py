@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from aggregator.domain.billing.quota import Quota
+
 
 class Purpose(StrEnum):
     """The purpose of a paid request."""
@@ -73,6 +75,14 @@ class Spending(Protocol):
         """Record the results of a call in the ledger; return the cost in dollars."""
         ...
 
+    async def take_unit(self, quota: Quota, endpoint: str, source_id: int = 0) -> None:
+        """Count a call against the daily quota of a free service.
+
+        Raises:
+            BudgetError: the quota is used up, or the service reported that it is; nothing was sent.
+        """
+        ...
+
     async def block(self, service: str, reason: str, until: datetime | None = None) -> datetime:
         """Block calls to a service that reported a cap, until its cycle ends by default; return the end."""
         ...
@@ -101,6 +111,10 @@ class Unmetered:
         """Record nothing."""
         del token, returned
         return 0.0
+
+    async def take_unit(self, quota: Quota, endpoint: str, source_id: int = 0) -> None:
+        """Allow all calls."""
+        del quota, endpoint, source_id
 
     async def block(self, service: str, reason: str, until: datetime | None = None) -> datetime:
         """Block nothing: each call gets the service's own error."""

@@ -158,4 +158,5 @@ class Discovery:
     options: Mapping[str, Json] = field(default_factory=dict)
     first_result: FetchResult | None = None
     notes: Sequence[str] = ()  # how the address was found, for people
+    converts: bool = False  # an existing source of another kind at this address becomes this one, with its items
     cost: str = ""  # a recurring cost that people confirm before the source is added

@@ -7,6 +7,7 @@ lengths of the queues and the growth of the tables; the exit code is 1 if memory
 from __future__ import annotations
 
 import argparse
+import http.client
 import signal
 import statistics
 import sys
@@ -29,6 +30,7 @@ SOURCES = 500
 EVERY = 25  # seconds between two polls of a source: 20 polls a second
 LEASE = 300  # seconds: the usual one, since the number of polls of a host in a tick follows from it
 SAMPLE = 10.0  # seconds between two samples
+CACHED = 6000  # addresses; a reader keeps 5,000
 CHILD, READER = 120.0, 250.0  # megabytes that a worker's child and a reader may need
 SLOPE = 1.0  # percent per 10 minutes
 _SETTLED = 0.3  # the part of the run after which memory must be flat
@@ -89,6 +91,16 @@ def tables(stage: Stage) -> dict[str, int]:
     return {str(name): int(str(size)) for name, size, _ in stage.database.ask(_SIZES)}
 
 
+def fill_caches(stage: Stage) -> None:
+    """Request more addresses than the cache of a reader holds: until it is full, its memory grows as it should."""
+    for port in stage.ports.values():
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for number in range(CACHED):
+            connection.request("GET", f"/api/v1/activities?q=first{number}")
+            connection.getresponse().read()
+        connection.close()
+
+
 def measure(stage: Stage, minutes: float) -> tuple[Samples, dict[str, list[int]]]:
     """Sample until the time is over."""
     began, samples = time.monotonic(), defaultdict[str, list[tuple[float, float]]](list)
@@ -143,6 +155,7 @@ def run(stage: Stage, minutes: float) -> list[str]:
     """Measure once everything has been polled; print the results, and return what breaks a limit."""
     since = time.monotonic()
     eventually("all is polled", lambda: min(stage.farm.asked().values()) > since, 180)
+    fill_caches(stage)
     stage.answers.take()
     before, (polls, _) = tables(stage), stage.database.ask(_HITS)[0]
     samples, lengths = measure(stage, minutes)
