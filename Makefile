@@ -25,7 +25,7 @@ help: ## Show these commands
 install: $(VENV)/installed ## Make .venv with the 'aggregator' command
 	@echo "Ready: $(BIN)/aggregator --help"
 
-demo: $(VENV)/installed ## Run a demo with a sample X and a sample news site; needs no account
+demo: $(VENV)/installed ## Run a demo with a sample X, Bluesky, Mastodon and news site; needs no account
 	@$(BIN)/aggregator demo
 
 run: $(VENV)/installed ## Run everything in one process on SQLite, with settings from the environment

@@ -36,7 +36,7 @@ from storage.repositories import (
     StreamRepositories,
 )
 from storage.revision import STREAM_LOCKED
-from storage.stream.content_columns import IDS_ONLY
+from storage.stream.content_columns import IDS_ONLY, ORGANIZATIONS
 from storage.stream.entries import STREAM_AGE
 from storage.stream.item_cache import ITEM_CACHE, ItemCache
 from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from aggregator.domain.monitoring.system_facts import ReplicaFacts
+    from aggregator.domain.organizations import Organizations
     from aggregator.domain.stream import StreamNews
     from storage.backfills import Backfills
     from storage.compliance.jobs import Compliance
@@ -111,6 +112,7 @@ class Store:
         ids_only: frozenset[str] = frozenset(),
         stream_age: timedelta | None = None,
         direct_url: str | None = None,
+        organizations: Callable[[], Organizations] | None = None,
     ) -> None:
         self.engine = engine
         self._direct_url = direct_url
@@ -118,6 +120,7 @@ class Store:
         items = ItemCache() if engine.dialect.name == "postgresql" else None
         self._options: dict[str, Any] = {VERSIONS_KEPT: versions_kept, ITEM_CACHE: items, IDS_ONLY: ids_only}
         self._options[STREAM_AGE] = stream_age
+        self._options[ORGANIZATIONS] = organizations
         self._connecting: dict[int, float] = {}  # by thread: when it began to wait for a connection, monotonic
         self._answered = -math.inf  # when a statement last ended, monotonic
         event.listen(engine, "after_cursor_execute", self._note_answer)
@@ -131,6 +134,7 @@ class Store:
         ids_only: frozenset[str] = frozenset(),
         stream_age: timedelta | None = None,
         direct_url: str | None = None,
+        organizations: Callable[[], Organizations] | None = None,
     ) -> Store:
         """Create a store for a database URL; nothing is connected yet.
 
@@ -140,6 +144,7 @@ class Store:
             ids_only: networks whose content is neither stored nor read.
             stream_age: how long items stay in the stream; older ones are not stored. None: forever.
             direct_url: the same database without a pooler between, for notifications.
+            organizations: returns the accounts that belong together at present. None: no accounts do.
         """
         return cls(
             make_engine(url),
@@ -147,6 +152,7 @@ class Store:
             ids_only=ids_only,
             stream_age=stream_age,
             direct_url=direct_url,
+            organizations=organizations,
         )
 
     @contextmanager

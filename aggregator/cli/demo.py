@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import tempfile
 import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -27,6 +30,18 @@ if TYPE_CHECKING:
 _POLL_INTERVAL = timedelta(seconds=10)
 _EDITOR = "demo"
 _CONFIG = Path(__file__).parents[2] / "config"  # the sample folder of the project
+_OF_2014 = '[[block]]\ntype = "social"\ntitle = "Get Social"\n'
+_OF_ALL_NETWORKS = """[[block]]
+type = "social"
+title = "Get Social"
+limit = 8
+sources = ["opengovpart", "opengovpart-bluesky", "opengovpart-mastodon"]
+
+[[block]]
+type = "social"
+title = "Get Social, April 2014"
+"""
+_LONGEST_STOP = 5.0  # seconds
 _CHECK_INTERVAL = 1.0  # seconds between checks for new items
 _PASSED_ON = (
     "AGGREGATOR_LISTEN",
@@ -43,30 +58,64 @@ _PASSED_ON = (
 def demo(publish_every: float) -> None:
     """Run the demonstration; no account is needed.
 
-    Content of a sample X and a sample news site on this machine is polled, merged and served. Everything runs in this
-    process and in a temporary folder; Ctrl-C stops it and deletes the folder.
+    Content of a sample X, Bluesky and Mastodon and a sample news site on this machine is polled, merged and served.
+    Everything runs in this process and in a temporary folder; Ctrl-C stops it and deletes the folder.
     """
     from aggregator.demo import Upstream
 
     with tempfile.TemporaryDirectory(prefix="aggregator-demo-") as folder, Upstream(every=publish_every) as upstream:
         settings = Settings.from_environment(_environment(Path(folder), upstream.url))
         configure_logging(settings.log_level, settings.log_format)
-        click.echo(f"A sample X and a sample news site answer at {upstream.url} (this machine only).")
+        click.echo(f"A sample X, Bluesky, Mastodon and news site answer at {upstream.url} (this machine only).")
+
+        stopping, threads = threading.Event(), list[threading.Thread]()
 
         def ready(container: Container, reader: Reader) -> None:
             from aggregator.services.subscribe import Subscription
 
             password = _editor(container)
-            for address in ("@opengovpart", f"{upstream.url}/news.xml", f"{upstream.url}/events.ics"):
-                added, _ = container.subscribe(address, Subscription(every=_POLL_INTERVAL))
+            for address, (slug, name) in _sources(upstream.url).items():
+                added, _ = container.subscribe(address, Subscription(slug=slug, name=name, every=_POLL_INTERVAL))
                 click.echo(
                     f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_POLL_INTERVAL.seconds} s."
                 )
             _print_addresses(reader.address, folder, password)
-            threading.Thread(target=_print_items, args=(container,), name="items", daemon=True).start()
+            printer = threading.Thread(target=_print_items, args=(container, stopping), name="items", daemon=True)
+            printer.start()
+            threads.append(printer)
 
-        run_everything(settings, ready=ready)
+        try:
+            run_everything(settings, ready=ready)
+        finally:  # a thread that reads the database creates files in the folder while it is deleted
+            stopping.set()
+            for thread in threads:
+                thread.join(_LONGEST_STOP)
     click.echo("Stopped; the temporary folder is deleted.")
+
+
+def _sources(upstream: str) -> Mapping[str, tuple[str | None, str | None]]:
+    """Return the slugs and names of the sample sources by their addresses; None: those that are found."""
+    from aggregator.demo import BLUESKY_HANDLE, PORTAL
+
+    return {
+        f"@{PORTAL}": (None, None),
+        f"@{BLUESKY_HANDLE}": (f"{PORTAL}-bluesky", f"{PORTAL} on Bluesky"),
+        f"@{PORTAL}@{urlsplit(upstream).netloc}": (f"{PORTAL}-mastodon", f"{PORTAL} on Mastodon"),
+        f"{upstream}/news.xml": (None, None),
+        f"{upstream}/events.ics": (None, None),
+    }
+
+
+def _configuration(folder: Path, upstream: str) -> Path:
+    """Return a folder with the project's sample files, a block for all networks, and the accounts of the portal."""
+    from aggregator.demo import BLUESKY_HANDLE, PORTAL
+
+    made = shutil.copytree(_CONFIG, folder / "config")
+    page = (made / "portal.toml").read_text("utf-8")
+    (made / "portal.toml").write_text(page.replace(_OF_2014, _OF_ALL_NETWORKS), "utf-8")
+    accounts = [f"x:{PORTAL}", f"bluesky:{BLUESKY_HANDLE}", f"mastodon:{PORTAL}@{urlsplit(upstream).netloc}"]
+    (made / "organizations.toml").write_text(f"[organizations.ogp]\naccounts = {json.dumps(accounts)}\n", "utf-8")
+    return made
 
 
 def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
@@ -82,7 +131,8 @@ def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
         "AGGREGATOR_X_BASE_URL": upstream,
         "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN,
         "AGGREGATOR_X_PUBLIC_TEXT": "yes",  # the sample content needs no permission
-        "AGGREGATOR_CONFIG_DIR": str(_CONFIG),
+        "AGGREGATOR_BLUESKY_API": upstream,
+        "AGGREGATOR_CONFIG_DIR": str(_configuration(folder, upstream)),
         "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
         "AGGREGATOR_HOST_SPACING": "0.5",  # all samples come from one local host
     }
@@ -120,12 +170,11 @@ def _print_addresses(address: str, folder: str, password: str) -> None:
     click.echo("New items appear below; press Ctrl-C to stop.\n")
 
 
-def _print_items(container: Container) -> None:
-    """Print each item as it arrives, until the process ends."""
+def _print_items(container: Container, stopping: threading.Event) -> None:
+    """Print each item as it arrives, until the demonstration ends."""
     with container.store.reading() as tx:
         revision = tx.stream.state.revision()
-    waiting = threading.Event()
-    while not waiting.wait(_CHECK_INTERVAL):
+    while not stopping.wait(_CHECK_INTERVAL):
         with container.store.reading() as tx:
             changes = tx.stream.activities.changes(revision, MOST)
         revision = changes.upto

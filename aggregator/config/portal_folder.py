@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from aggregator.domain.organizations import Organizations
     from aggregator.domain.portal_page import Portal
     from aggregator.domain.tagging.tagger import Tagger
     from aggregator.domain.tagging.vocabulary import Vocabulary
 
-TOPICS, COUNTRIES, PORTAL = "topics.toml", "countries.csv", "portal.toml"
+TOPICS, COUNTRIES, PORTAL, ORGANIZATIONS = "topics.toml", "countries.csv", "portal.toml", "organizations.toml"
 _LARGEST = 2_000_000  # bytes per file
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
@@ -47,6 +48,14 @@ class Configuration:
 
         return _Watched(_paths(self._folder, PORTAL), lambda texts: Portal.of(*texts), NO_PORTAL)
 
+    @cached_property
+    def _organizations(self) -> _Watched[Organizations]:
+        from aggregator.domain.organization_file import parse_organizations
+        from aggregator.domain.organizations import NO_ORGANIZATIONS
+
+        paths = _paths(self._folder, ORGANIZATIONS)
+        return _Watched(paths, lambda texts: parse_organizations(*texts), NO_ORGANIZATIONS)
+
     def check(self) -> None:
         """Read all files.
 
@@ -55,6 +64,7 @@ class Configuration:
         """
         self._vocabulary.read()
         self._portal.read()
+        self._organizations.read()
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -65,6 +75,13 @@ class Configuration:
     def portal(self) -> Portal:
         """The front page."""
         return self._portal.now()
+
+    @property
+    def organizations(self) -> Organizations:
+        """The accounts that belong together."""
+        from aggregator.domain.organizations import NO_ORGANIZATIONS
+
+        return self._organizations.now() if self._folder is not None else NO_ORGANIZATIONS
 
     @property
     def tagger(self) -> Tagger | None:

@@ -104,6 +104,7 @@ class Container:
             ids_only=frozenset(ids_only(self.settings.kinds)),
             stream_age=self.settings.stream_age,
             direct_url=direct.reveal() if direct else None,
+            organizations=lambda: self.configuration.organizations,
         )
 
     @cached_property
@@ -117,7 +118,7 @@ class Container:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """Topics, countries and the front page."""
+        """Topics, countries, organizations and the front page."""
         from aggregator.config.portal_folder import Configuration
 
         return Configuration(self.settings.config_dir)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
+from aggregator.demo.bluesky_api import BlueskyApi
+from aggregator.demo.mastodon_api import MastodonApi
 from aggregator.demo.news import News
 
 if TYPE_CHECKING:
@@ -14,5 +16,6 @@ if TYPE_CHECKING:
 
 
 def create_app(world: World, x: XApi) -> Starlette:
-    """Return the application: an X-shaped API and the news site of one world."""
-    return Starlette(routes=[*x.routes(), *News(world).routes()])
+    """Return the application: the APIs of three networks, and the news site of one world."""
+    social = [*BlueskyApi(world.social.bluesky).routes(), *MastodonApi(world.social.mastodon).routes()]
+    return Starlette(routes=[*x.routes(), *social, *News(world).routes()])

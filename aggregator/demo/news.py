@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from aggregator.demo.world import Article, SiteEvent, World
+    from aggregator.demo.articles import Article, SiteEvent
+    from aggregator.demo.world import World
 
 TITLE = "News and Events (sample upstream)"
 ENTRIES = 60  # most entries in a feed

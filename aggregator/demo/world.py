@@ -6,10 +6,12 @@ import random
 import re
 import threading
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from aggregator.demo.articles import Article, Picture, SiteEvent
 from aggregator.demo.portal import ENTRIES, PORTAL, RETWEETS
+from aggregator.demo.social_posts import SocialPosts
 from aggregator.demo.texts import TEXTS, Text
 
 if TYPE_CHECKING:
@@ -40,15 +42,6 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture of a post or article."""
-
-    key: str  # in X's format: a type, an underscore, a number
-    name: str  # file name below /media/
-    alt: str
-
-
-@dataclass(frozen=True, slots=True)
 class Post:
     """A post as written: not escaped, with t.co links."""
 
@@ -60,36 +53,6 @@ class Post:
     references: tuple[tuple[str, int], ...] = ()
     links: tuple[tuple[str, str], ...] = ()  # t.co address, with a path below the site or an absolute URL
     picture: Picture | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Article:
-    """An entry of the news feed."""
-
-    name: str
-    title: str | None
-    text: str
-    lang: str
-    published: datetime | None
-    author: str | None = None
-    picture: Picture | None = None
-    is_sample: bool = True
-    film: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SiteEvent:
-    """An event of the site's calendar."""
-
-    name: str
-    title: str
-    announced: datetime
-    picture: Picture
-
-    @property
-    def day(self) -> date:
-        """The day of the event."""
-        return (self.announced + timedelta(days=7)).date()
 
 
 class World:
@@ -110,6 +73,7 @@ class World:
         self._texts = self._chance.sample(TEXTS, len(TEXTS))  # mixes languages and kinds of item
         self._lock = threading.RLock()
         self._count = 0
+        self.social = SocialPosts(self)
 
     @property
     def site_events(self) -> tuple[SiteEvent, ...]:
@@ -141,6 +105,7 @@ class World:
             Article(entry.name, entry.title, entry.text, "en", entry.posted, is_sample=False, film=entry.film)
             for entry in ENTRIES
         )
+        self.social.fill()
         for number in range(_HELD_AT_START):
             self.publish(self.began - timedelta(hours=3 * (_HELD_AT_START - number)))
 
@@ -185,7 +150,9 @@ class World:
             moment = at or self.clock()
             posts = (self._post, self._retweet, self._quote, self._picture, self._reply)
             make = self._article if number % 2 else posts[number // 2 % len(posts)]
-            return make(text, number, moment)
+            item = make(text, number, moment)
+            self.social.follow(item, moment)
+            return item
 
     def timeline(self, user_id: str) -> list[Post]:
         """Return an account's posts, newest first."""

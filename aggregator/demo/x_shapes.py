@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from aggregator.demo.world import Account, Picture, Post, World
+    from aggregator.demo.articles import Picture
+    from aggregator.demo.world import Account, Post, World
 
 EDITABLE = timedelta(hours=1)
 MOST_EDITS = 5

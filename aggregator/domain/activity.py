@@ -86,6 +86,7 @@ class Media:
     height: int | None = None  # pixels
     duration: float | None = None  # seconds
     preview: str | None = None  # URL of a still image
+    focus: tuple[float, float] | None = None  # the point that a cropped image keeps: right and up, from -1 to 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,11 @@ def network_of(name: str) -> Network:
     return _registered.get(name) or Network(name, name)
 
 
+def all_networks() -> list[Network]:
+    """Return the registered networks by their labels, the open web last."""
+    return sorted(_registered.values(), key=lambda network: (not network.has_accounts, network.label.casefold()))
+
+
 def profile_of(kind: str, handle: str) -> str | None:
     """Return the URL of a handle's profile on the network of a kind of source."""
     profiles = (network.profile for network in _of_kind.get(kind, ()) if network.profile)

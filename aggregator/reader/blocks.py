@@ -128,7 +128,8 @@ class Blocks:
             )
         if block.type is BlockType.EVENTS:
             return self._events(block)
-        page = self._tx.stream.activities.page(self._query(block))
+        # Accounts announce the same on several networks.
+        page = self._tx.stream.activities.page(self._query(block, by_story=block.type is BlockType.SOCIAL))
         return FilledBlock(block, page.items, page.others, filters=self._filters(block))
 
     def _query(self, block: Block, **more: Any) -> Query:  # noqa: ANN401  # any field of a query

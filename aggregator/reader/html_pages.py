@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from aggregator.domain.networks import all_networks, network_of
 from aggregator.domain.stream import Query
 from aggregator.domain.tagging.countries import name, sort_key
 from aggregator.reader.blocks import Blocks, world
@@ -125,9 +126,10 @@ class StreamPages:
             menu = SourceMenu(tx.polling.sources.choices(_CHOICES, query.sources), tx.polling.sources.count())
             health = read_health(tx, self._clock())
             found = tx.stream.activities.page(query)
+            networks = tx.stream.activities.networks([network.name for network in all_networks()])
             threads = tx.stream.activities.thread_sizes([*found.items, *found.pinned])
         shown = {**self._front(values, query, found, menu, health), **_about(values, query, vocabulary, self._language)}
-        shown |= {"portal": portal, "threads": threads}
+        shown |= {"portal": portal, "threads": threads, "networks": _network_choices(values, query, networks)}
         made = answer(request, self._pages.render("front.html", shown), HTML)
         made.headers.update(counted)
         return made
@@ -300,6 +302,11 @@ def _kind_choices(values: "Mapping[str, list[str]]", query: "Query") -> list[Cho
         Choice(label, "/" + query_string(values, cursor=None, kind=kind), kind in query.kinds)
         for kind, label in plurals().items()
     ]
+
+
+def _network_choices(values: "Mapping[str, list[str]]", query: "Query", names: "Sequence[str]") -> list[Choice]:
+    labels = [(name, network_of(name).label or "Other sites") for name in names]
+    return _choices("network", "All networks", labels, values, query.networks)
 
 
 def _source_choices(

@@ -34,6 +34,13 @@ class ActorItem(Struct, frozen=True):
     avatar: Annotated[str | None, _doc("Avatar URL")]
 
 
+class FocusItem(Struct, frozen=True):
+    """The point of an image that stays visible when it is cropped."""
+
+    x: Annotated[float, _doc("From -1 (left) to 1 (right)", -0.4)]
+    y: Annotated[float, _doc("From -1 (bottom) to 1 (top)", 0.25)]
+
+
 class MediaItem(Struct, frozen=True):
     """An image, audio or video file, hosted by its publisher."""
 
@@ -46,6 +53,7 @@ class MediaItem(Struct, frozen=True):
     bytes: Annotated[int | None, _doc("File size", 81234)]
     duration: Annotated[float | None, _doc("Seconds", 83.5)]
     preview: Annotated[str | None, _doc("URL of a still image")]
+    focus: Annotated[FocusItem | None, _doc("The point that crops keep; null: the center")]
 
 
 class LinkItem(Struct, frozen=True):

@@ -21,6 +21,7 @@ from aggregator.reader.schemas import (
     EventItem,
     FacetList,
     FacetValue,
+    FocusItem,
     GoneChange,
     LinkItem,
     MediaItem,
@@ -255,6 +256,7 @@ def _media(media: Media) -> MediaItem:
         bytes=media.bytes,
         duration=media.duration,
         preview=media.preview,
+        focus=FocusItem(*media.focus) if media.focus else None,
     )
 
 

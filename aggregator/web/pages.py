@@ -126,6 +126,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "own_markup": Markup,  # for icons in our own templates
     "site_name": site_name,
     "still": pictures.still,
+    "crop": pictures.crop,
     "ticked": _ticked,
     "web_address": web_address,
 }

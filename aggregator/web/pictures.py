@@ -17,6 +17,14 @@ def still(media: Media) -> str | None:
     return web_address(media.url if media.type == "image" else media.preview)
 
 
+def crop(media: Media) -> str:
+    """Return the classes that keep a picture's focal point in its crop, in steps of a tenth; "": the center."""
+    if media.focus is None:
+        return ""
+    right, up = (min(max(part, -1.0), 1.0) for part in media.focus)
+    return f"focus-x{round((right + 1) * 5)} focus-y{round((1 - up) * 5)}"
+
+
 def lead(content: Content) -> Media | None:
     """Return the first media item with a still image."""
     return next((media for media in content.media if still(media)), None)

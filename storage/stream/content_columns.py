@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 IDS_ONLY = "ids_only"  # execution option of a connection: networks whose content is neither stored nor read
+ORGANIZATIONS = "organizations"  # another: a function that returns the organizations
 _SAME = (  # columns with the same names as an activity's fields
     "id",
     "native_id",

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, BigInteger, Select, Text, bindparam, func, literal_column, select, text, true
+from sqlalchemy import ARRAY, BigInteger, Select, Text, bindparam, exists, func, literal_column, select, text, true
 
 from aggregator.domain.activity import Review
 from aggregator.domain.matching.repost_grouping import REACH, Stitched, shown_before, stitched
@@ -27,7 +27,7 @@ from storage.stream.facets import facets
 from storage.stream.item_cache import ITEM_CACHE
 from storage.stream.query import StreamQuery
 from storage.tables.polling import source
-from storage.tables.stream import activity, actor
+from storage.tables.stream import activity, activity_tag, actor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -119,6 +119,12 @@ class StreamReading:
             partial=page.partial or finding.ran_out is not None,
             examined=page.examined + finding.examined,
         )
+
+    def networks(self, names: Sequence[str]) -> list[str]:
+        """Return those networks that have visible activities, in the given order."""
+        found = [exists().where(activity_tag.c.tag == f"network:{name}") for name in names]
+        row = self._connection.execute(select(*found)).one() if found else ()
+        return [name for name, has_any in zip(names, row, strict=True) if has_any]
 
     def facets(self, query: Query, cohorts: Mapping[str, frozenset[str]]) -> Facets:
         """Count tags among the newest activities that match a query."""

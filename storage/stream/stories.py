@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, union
 
 from aggregator.domain.matching.stories import Related, links_of
+from storage.stream.announcements import Announcements
 from storage.stream.content_columns import ids_only_of
 from storage.tables.polling import source
 from storage.tables.stream import activity, activity_link
@@ -29,15 +30,20 @@ class Stories:
         self._connection = connection
 
     def link(self, written: Mapping[int, NewActivity], replaced: Collection[int]) -> None:
-        """Store the links of posts; an article is known by its own URL."""
+        """Store the links and announcements of posts; an article is known by its own URL."""
         if replaced:
             self._connection.execute(activity_link.delete().where(activity_link.c.activity_id.in_(replaced)))
+        announcements = Announcements(self._connection)
+        made = announcements.of(written)
         rows = [{"key": key, "activity_id": id_} for id_, new in written.items() for key in links_of(new)]
+        rows += [{"key": found.key, "activity_id": id_} for id_, found in made.items()]
         if rows:
             known = {row["activity_id"] for row in rows} - set(replaced)
             if known:  # written again without an edit: the same links, or better ones
                 self._connection.execute(activity_link.delete().where(activity_link.c.activity_id.in_(known)))
             self._connection.execute(activity_link.insert(), rows)
+        announcements.group(made.values())
+        announcements.follow_originals(written)
 
     def related(self, ids: Collection[int]) -> dict[int, list[Related]]:
         """Return the related activities of each of these activities, newest first, in two queries."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,28 @@ def test_the_main_job_is_seen_and_moves(demo: Processes) -> None:
     before = {item["id"] for item in items}
     fresh = eventually("a new item arrives", lambda: {item["id"] for item in demo.items()} - before)
     assert fresh
-    assert demo.sources().keys() == {"opengovpart", "news-and-events-sample-upstream", "events-sample-upstream"}
+    assert demo.sources().keys() == {
+        "opengovpart",
+        "opengovpart-bluesky",
+        "opengovpart-mastodon",
+        "news-and-events-sample-upstream",
+        "events-sample-upstream",
+    }
+
+
+@pytest.mark.long
+def test_the_social_block_mixes_all_networks(demo: Processes) -> None:
+    networks = {"x", "bluesky", "mastodon", "web"}
+    eventually("items of all networks", lambda: networks <= {item["network"] for item in demo.items()})
+    listed = demo.get("/api/v1/activities?collapse=story&limit=50")["items"]
+    stories = [{item["network"], *(other["network"] for other in item["story"])} for item in listed]
+    assert networks - {"web"} in stories  # the same words without a link
+    assert networks in stories  # the same link
+    labels = ("X", "Bluesky", "Mastodon")
+    eventually(
+        "posts of all networks in one block",
+        lambda: all(f"on {label}</span>" in _social_block(demo) for label in labels),
+    )
 
 
 @pytest.mark.slow
@@ -69,6 +91,12 @@ def test_it_ends_within_five_seconds_and_leaves_nothing(demo: Processes, tmp_pat
     assert "Stopped" in output
     assert "Traceback" not in output
     assert not re.search(r"\[(warning|error)", output), output
+
+
+def _social_block(demo: Processes) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/", timeout=60) as response:
+        page = str(response.read().decode())
+    return page.partition(">Get Social</h2>")[2].partition("<section")[0]
 
 
 def _kinds(demo: Processes) -> set[str]:

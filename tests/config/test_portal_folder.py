@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.config.portal_folder import COUNTRIES, PORTAL, TOPICS, Configuration
+from aggregator.config.portal_folder import COUNTRIES, ORGANIZATIONS, PORTAL, TOPICS, Configuration
 from aggregator.domain.errors import ConfigurationError
 from aggregator.domain.portal_page import BlockType, Portal
 
@@ -29,6 +29,7 @@ def test_without_a_folder_nothing_is_configured(tmp_path: Path) -> None:
         read.check()
         assert read.tagger is None
         assert not read.portal.blocks
+        assert not read.organizations
         assert not read.vocabulary.topics
 
 
@@ -54,6 +55,18 @@ def test_an_edit_counts_at_once_and_a_broken_one_changes_nothing(
     write(tmp_path / COUNTRIES, "iso2,country\nGH,Ghana\n")
     write(tmp_path / TOPICS, TOPIC.format("three"))
     assert [item.code for item in read.vocabulary.participants] == ["GH"]
+
+
+def test_organizations_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / ORGANIZATIONS, "[organizations.a]\naccounts = ['x:a', 'x:b']\n")
+    read = Configuration(tmp_path)
+    assert read.organizations.by_account.keys() == {"x:a", "x:b"}
+
+    write(tmp_path / ORGANIZATIONS, "[organizations.a]\naccounts = ['x:a', 'b']\n")
+    assert read.organizations.by_account.keys() == {"x:a", "x:b"}
+    assert "Line 2" in capsys.readouterr().out
+    with pytest.raises(ConfigurationError, match=r"organizations\.toml: Line 2"):
+        Configuration(tmp_path).check()
 
 
 def test_a_portal_is_read(tmp_path: Path) -> None:

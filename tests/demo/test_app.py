@@ -10,9 +10,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from aggregator.demo import Upstream
+from aggregator.demo.articles import Article
 from aggregator.demo.portal import ENTRIES, RETWEETS
 from aggregator.demo.texts import TEXTS
-from aggregator.demo.world import Article, Post, World
+from aggregator.demo.world import Post, World
 from aggregator.domain.errors import SetupError
 from tests.demo.client import NOW, PORTAL_ID, SHARED, USERS, api, get
 

@@ -10,7 +10,8 @@ import pytest
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.demo import SAMPLE_TOKEN, Upstream
-from aggregator.demo.world import LONGEST_RETWEET, LONGEST_TEXT, Picture, World
+from aggregator.demo.articles import Picture
+from aggregator.demo.world import LONGEST_RETWEET, LONGEST_TEXT, World
 from aggregator.demo.x_api import RATE_LIMIT, XApi
 from tests.demo.client import EVERYTHING, NOW, PORTAL_ID, USERS, api, assert_valid, timeline
 

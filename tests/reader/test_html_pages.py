@@ -19,6 +19,7 @@ from aggregator.domain.activity import (
     Original,
 )
 from aggregator.domain.monitoring.incidents import Finding, IncidentKind
+from aggregator.domain.networks import network_of
 from aggregator.domain.source import SourceState
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader import specimens
@@ -26,6 +27,7 @@ from tests.reader.conftest import app_of
 from tests.reader.serving import serving
 
 if TYPE_CHECKING:
+    from aggregator.domain.activity import NewActivity
     from storage.store import Store
     from tests.reader.serving import Reader
 
@@ -294,3 +296,74 @@ def test_dates_follow_the_installation(sqlite_store: Store, zone: str, locale: s
 
     assert posted in page
     assert f"Times are in {zone}." in page
+
+
+def _on(network: str, native_id: str, **content: Any) -> NewActivity:
+    actor = Actor(network, native_id, f"Author {native_id}", "ada")
+    new = an_activity(native_id, kind=ActivityKind.POST, network=network, actor=actor, title=None, **content)
+    return replace(new, key=f"{network}:{native_id}")
+
+
+def test_networks_are_a_filter_where_there_are_several(sqlite_store: Store, sqlite_reader: Reader) -> None:
+    source = add_source(sqlite_store)
+    ingest_now(sqlite_store, source, [an_activity("a")])
+    assert "All networks" not in sqlite_reader.ask("/").text
+
+    ingest_now(sqlite_store, source, [_on("mastodon", "m"), _on("bluesky", "b")])
+
+    page = sqlite_reader.ask("/?network=mastodon&kind=post").text
+    listed = page.partition("<h2>Networks</h2>")[2].partition("</ul>")[0]
+    choices = re.findall(r'<a href="([^"]*)"( aria-current="true")?><bdi>([^<]+)<', listed)
+    assert [(label, bool(chosen)) for _, chosen, label in choices] == [
+        ("All networks", False),
+        ("Bluesky", False),
+        ("Mastodon", True),
+        ("Other sites", False),
+    ]
+    assert all("kind=post" in address for address, _, _ in choices)
+    assert re.findall(r"Author (\w)</a></h3>|<bdi>Author (\w)</bdi>", page) == [("", "m")]
+
+
+@pytest.mark.parametrize(("network", "verb"), [("x", "retweeted"), ("bluesky", "reposted"), ("mastodon", "boosted")])
+def test_reposts_are_named_in_the_words_of_their_network(
+    sqlite_store: Store, sqlite_reader: Reader, network: str, verb: str
+) -> None:
+    original = _on(network, "o", url="https://social.example/o")
+    reposts = [
+        replace(
+            _on(network, name, text="", html=""),
+            content=replace(_on(network, name).content, kind=ActivityKind.REPOST, text="", html=""),
+            object=Original(original.key, "o", original.content),
+            object_key=original.key,
+        )
+        for name in ("p", "q")
+    ]
+    ingest_now(sqlite_store, add_source(sqlite_store), reposts)
+
+    page = sqlite_reader.ask("/").text
+    feed = sqlite_reader.ask("/feed.atom").text
+    as2 = sqlite_reader.ask("/activities/1", headers={"Accept": "application/activity+json"}).json
+    embed = sqlite_reader.ask("/embed").text
+
+    assert as2["type"] == "Announce"
+    if network_of(network).terms.embeddable:  # else the embed has only a link
+        assert re.search(rf"Author q</bdi>(?:</a>)?\s*{verb}", embed)
+    assert re.search(rf"Author q</bdi>\s*{verb}", page)
+    assert re.search(rf"Also {verb} by", page)
+    assert f"Also {verb} by Author" in feed
+
+
+def test_a_picture_is_cropped_around_its_focal_point(sqlite_store: Store, sqlite_reader: Reader) -> None:
+    media = tuple(
+        Media("image", f"{PICTURES}/{number}.jpg", focus=focus)
+        for number, focus in enumerate(((-1.0, 1.0), (0.5, -0.22), (7.0, -7.0), None))
+    )
+    ingest_now(sqlite_store, add_source(sqlite_store), [_on("mastodon", "m", media=media)])
+
+    page = sqlite_reader.ask("/").text
+    [item] = sqlite_reader.items()
+
+    crops = re.findall(r'/(\d)\.jpg" (?:class="([^"]+)" )?alt', page)
+    assert crops == [("0", "focus-x0 focus-y0"), ("1", "focus-x8 focus-y6"), ("2", "focus-x10 focus-y10"), ("3", "")]
+    assert [picture["focus"] for picture in item["media"]][:2] == [{"x": -1.0, "y": 1.0}, {"x": 0.5, "y": -0.22}]
+    assert item["media"][3]["focus"] is None

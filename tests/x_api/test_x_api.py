@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from aggregator.demo import SAMPLE_TOKEN
-from aggregator.demo.world import Picture
+from aggregator.demo.articles import Picture
 from aggregator.sources.twitter.vocabulary import POSTS, USER_FIELDS
 from tests.demo.client import SHARED, Answer, api, send
 from tests.x_api.faults import FAULTS

@@ -1,7 +1,8 @@
 """Group activities about the same thing into stories. Pure.
 
 An article, an event or a video is its own story; a post belongs to the first page that it links to, a repost to the
-story of its original, and any other to itself. Editors can split and merge stories at the review desk.
+story of its original, and any other to itself. Posts of one organization on several networks can be one announcement,
+see `announcements`. Editors can split and merge stories at the review desk.
 """
 
 from __future__ import annotations
@@ -28,10 +29,15 @@ def story_of(new: NewActivity) -> str:
     if new.content.kind in _WHOLE:
         return new.object_key or new.key  # a recurring event belongs to its series
     for content in _contents(new):
-        for key in _keys(content):
-            return key
+        if (page := page_of(content)) is not None:
+            return page
     is_repost = new.content.kind is ActivityKind.REPOST
     return new.object_key if is_repost and new.object_key else new.key
+
+
+def page_of(content: Content) -> str | None:
+    """Return the key of the first page that a post links to."""
+    return next(_keys(content), None)
 
 
 def leads(item: Activity) -> int:

@@ -13,6 +13,7 @@ from aggregator.reader.feeds.sanitize import address, language, legible
 from aggregator.text.html import excerpt, paragraphs
 from aggregator.web.addresses import site_name
 from aggregator.web.dates import machine_time
+from aggregator.web.labels import past_of_repost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -145,7 +146,8 @@ def _also(others: Sequence[Activity], audience: Audience) -> str:
     named = people[:_MOST_NAMED]
     if more := len(others) - len(named):
         named.append(f"{more} other{'s' if more > 1 else ''}")
-    return f"<p>Also reposted by {', '.join(named[:-1])}{' and ' if len(named) > 1 else ''}{named[-1]}.</p>"
+    verb = past_of_repost(others[0].content)
+    return f"<p>Also {verb} by {', '.join(named[:-1])}{' and ' if len(named) > 1 else ''}{named[-1]}.</p>"
 
 
 def _post(content: Content, terms: Terms, *, in_thread: bool = False) -> str:

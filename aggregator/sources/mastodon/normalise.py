@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import html as entities
+import re
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import ActivityKind, Actor, Content, Link, Media, Mention, NewActivity, Original, Poll
@@ -64,6 +66,8 @@ _VOLATILE = frozenset(
     )
 )
 _LONGEST_WARNING = 500  # characters
+_ANCHOR = re.compile(r'<a href="([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)  # as `clean_html` writes it
+_MOST_ANCHORS, _MOST_LINKS = 500, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ def _content(status: Record, server: str) -> Content:
         published=moment(status.get("created_at")),
         updated=edited,
         media=tuple(_media(records(status.get("media_attachments")))),
-        links=_card(record(status.get("card"))),
+        links=_links(html, _card(record(status.get("card")))),
         hashtags=_hashtags(records(status.get("tags"))),
         mentions=tuple(_mentions(records(status.get("mentions")))),
         sensitive=status.get("sensitive") is True or bool(warning),
@@ -254,9 +258,32 @@ def _media(attachments: Sequence[Record]) -> list[Media]:
                 height=whole(original.get("height")),
                 duration=seconds(original.get("duration")) or seconds(meta.get("duration")),
                 preview=address(item.get("preview_url")) if item.get("type") != "image" else None,
+                focus=_focus(record(meta.get("focus"))),
             )
         )
     return found
+
+
+def _focus(point: Record) -> tuple[float, float] | None:
+    """Return the focal point of a picture, unless it is the center."""
+    x, y = (_coordinate(point.get(axis)) for axis in "xy")
+    return (x, y) if x is not None and y is not None and (x or y) else None
+
+
+def _coordinate(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return round(float(value), 2) + 0.0 if is_number and -1 <= value <= 1 else None  # type: ignore[operator,arg-type]
+
+
+def _links(html: str, cards: Sequence[Link]) -> tuple[Link, ...]:
+    """Return the links of the clean text, except mentions and hashtags; a card takes the place of its link."""
+    shown = {card.url: card for card in cards}
+    found: dict[str, Link] = {}
+    for href, inner in islice(_ANCHOR.findall(html), _MOST_ANCHORS):
+        words, url = text_of_clean(inner), address(entities.unescape(href))
+        if url and url not in found and not words.startswith(("#", "@")):
+            found[url] = replace(shown.pop(url, Link(url)), text=words or None)
+    return (*list(found.values())[:_MOST_LINKS], *shown.values())
 
 
 def _card(card: Record) -> tuple[Link, ...]:

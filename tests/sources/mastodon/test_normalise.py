@@ -173,8 +173,52 @@ def test_media_have_alt_text_and_size(server: Mastodon) -> None:
     ).content.media
     assert [media.type for media in found] == ["image", "animation", "video", "audio", "file"]
     assert (found[0].alt, found[0].width, found[0].height, found[0].preview) == ("A cat", 800, 600, None)
+    assert [media.focus for media in found] == [(0.1, -0.2), None, None, None, None]
     assert (found[1].alt, found[1].preview) == (None, f"{BASE}/media/2.png")
     assert (found[2].duration, found[3].duration) == (12.5, None)
+
+
+@pytest.mark.parametrize(
+    ("focus", "kept"),
+    [
+        ({"x": -1, "y": 1.0}, (-1.0, 1.0)),
+        ({"x": 0.12345, "y": 0}, (0.12, 0.0)),
+        ({"x": 0.0, "y": 0.0}, None),
+        ({"x": 1.01, "y": 0.5}, None),
+        ({"x": 1e308, "y": 0.5}, None),
+        ({"x": True, "y": 0.5}, None),
+        ({"x": "0.5", "y": 0.5}, None),
+        ({"x": 0.5}, None),
+        ([0.5, 0.5], None),
+    ],
+    ids=["corner", "rounded", "center", "outside", "huge", "flag", "text", "half", "list"],
+)
+def test_a_focal_point_is_within_the_picture(server: Mastodon, focus: object, kept: tuple[float, float] | None) -> None:
+    picture = {"type": "image", "url": f"{BASE}/media/1.png", "meta": {"focus": focus}}
+    [media] = _one(server.post(media_attachments=[picture])).content.media
+    assert media.focus == kept
+
+
+def test_links_of_the_text_are_kept_with_their_card(server: Mastodon) -> None:
+    found = _one(
+        server.post(
+            '<p>Read <a href="https://news.example/b?x=1&amp;y=2"><span class="invisible">https://</span>news…</a>, '
+            '<a href="https://news.example/a">this</a>, <a href="https://news.example/a">again</a>, '
+            '<a href="https://far.example/tags/open" class="mention hashtag">#<span>open</span></a>, '
+            '<a href="https://far.example/@bob" class="mention">@<span>bob</span></a>, '
+            '<a href="javascript:alert(1)">that</a></p>',
+            card={"url": "https://news.example/a", "title": "A title"},
+        )
+    ).content.links
+    assert [(link.url, link.title) for link in found] == [
+        ("https://news.example/b?x=1&y=2", None),
+        ("https://news.example/a", "A title"),
+    ]
+
+
+def test_a_text_of_many_links_keeps_some(server: Mastodon) -> None:
+    text = "".join(f'<a href="https://news.example/{number}">{number}</a> ' for number in range(2000))
+    assert len(_one(server.post(text)).content.links) == 50
 
 
 def test_a_poll_and_a_card(server: Mastodon) -> None:
