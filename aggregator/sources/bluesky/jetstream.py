@@ -87,7 +87,7 @@ async def listen(http: Http, base: str, followed: Followed, since: datetime | No
     Raises:
         SourceError: the server refused the connection, or it broke.
     """
-    while not any(map(is_did, followed.accounts)):
+    while not any(map(is_did, followed.accounts)):  # noqa: ASYNC110 - the listener itself looks once a second
         await asyncio.sleep(_LOOK_EVERY)
     async with web_socket(http, subscription(base, since)) as socket:
         stream = _Stream(socket, followed, since)
@@ -190,9 +190,9 @@ def events_in(record: dict[str, Any], accounts: Collection[str]) -> Iterator[Pus
 
 
 def _commit(did: str, commit: dict[str, Any], at: datetime | None) -> Iterator[PushEvent]:
-    operation, collection = commit.get("operation"), commit.get("collection")
-    uri = uri_of(f"at://{did}/{collection}/{commit.get('rkey')}")
-    if uri is None or operation not in {"create", "update", "delete"}:
+    operation, collection, key = commit.get("operation"), commit.get("collection"), commit.get("rkey")
+    uri = uri_of(f"at://{did}/{collection}/{key}") if isinstance(collection, str) and isinstance(key, str) else None
+    if uri is None or operation not in ("create", "update", "delete"):
         return
     if collection == PROFILES:
         yield ProfileChanged(did)
