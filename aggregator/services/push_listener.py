@@ -41,7 +41,7 @@ _SUBSCRIBE_EVERY = 300.0  # seconds; a change of the followed accounts is applie
 _CHECK_REMOVED_EVERY = 3600.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds after a broken connection
 _REFUSED_PAUSE = 3600.0  # seconds after a refusal
-_STEADY = 10.0  # seconds after which a connection counts as a success
+_STEADY = 3.0  # seconds after which a connection counts as a success
 
 log = structlog.get_logger(__name__)
 

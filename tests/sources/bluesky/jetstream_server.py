@@ -11,9 +11,11 @@ import asyncio
 import json
 import threading
 import time
+from bisect import bisect_left
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
@@ -21,7 +23,7 @@ from aiohttp import WSMsgType, web
 from tests.sources.bluesky.server import POSTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
 
 MOST_DIDS, MOST_COLLECTIONS = 10_000, 100
 Event = dict[str, Any]
@@ -50,16 +52,14 @@ class Subscriber:
 class Jetstream:
     """A server; change its attributes at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.address = ""
         self.events: list[Event] = []
         self.subscribers: list[Subscriber] = []
         self.queries: list[Mapping[str, list[str]]] = []
         self.refusal: int | None = None  # the status of the response to each request
         self.redirect = ""
-        self.kept_from = 0  # events before this time are not sent again
-        self.skew = 0  # microseconds by which its clock is wrong
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop or asyncio.new_event_loop()
         self._last = 0
 
     # Events
@@ -87,17 +87,18 @@ class Jetstream:
     def emit(self, event: Event, **changes: Any) -> Event:
         """Number an event, keep it for replay and send it to all who want it."""
 
-        async def work() -> Event:
-            self._last = max(time.time_ns() // 1000 + self.skew, self._last + 1)
-            numbered = {"did": event["did"], "time_us": self._last, **event, **changes}
-            self.events.append(numbered)
-            text = json.dumps(numbered)
-            for subscriber in list(self.subscribers):
-                if subscriber.hello.is_set() and subscriber.wants(numbered):
-                    await self._send(subscriber, text)
-            return numbered
+        numbered: Event = self.run(self.publish({**event, **changes}))
+        return numbered
 
-        numbered: Event = self.run(work())
+    async def publish(self, event: Event) -> Event:
+        """Do what `emit` does, on the server's own loop."""
+        self._last = max(time.time_ns() // 1000, self._last + 1)
+        numbered = {"did": event["did"], "time_us": self._last, **event}
+        self.events.append(numbered)
+        text = json.dumps(numbered)
+        for subscriber in list(self.subscribers):
+            if subscriber.hello.is_set() and subscriber.wants(numbered):
+                await self._send(subscriber, text)
         return numbered
 
     def send(self, message: str | bytes) -> None:
@@ -126,14 +127,14 @@ class Jetstream:
 
     def disconnect(self) -> None:
         """End all connections without a word."""
+        self.run(self.abort())
 
-        async def work() -> None:
-            for subscriber in list(self.subscribers):
-                transport = subscriber.socket._req.transport if subscriber.socket._req else None
-                if transport is not None:
-                    transport.abort()
-
-        self.run(work())
+    async def abort(self) -> None:
+        """Do what `disconnect` does, on the server's own loop."""
+        for subscriber in list(self.subscribers):
+            transport = subscriber.socket._req.transport if subscriber.socket._req else None
+            if transport is not None:
+                transport.abort()
 
     def close(self) -> None:
         """Close all connections as the protocol wants it."""
@@ -187,11 +188,11 @@ class Jetstream:
         if subscriber.query.get("requireHello") == ["true"]:
             await subscriber.named.wait()
         if cursor is not None and cursor <= time.time_ns() // 1000:
-            position = 0
+            position = bisect_left(self.events, cursor, key=itemgetter("time_us"))
             while position < len(self.events):  # more may come meanwhile
                 event = self.events[position]
                 position += 1
-                if event["time_us"] >= max(cursor, self.kept_from) and subscriber.wants(event):
+                if subscriber.wants(event):
                     await self._send(subscriber, json.dumps(event))
         subscriber.hello.set()
 
@@ -227,9 +228,9 @@ def post_event(did: str, key: str = "3kpost", **changes: Any) -> Event:
 
 
 @contextmanager
-def jetstream(started: Callable[[], Jetstream] = Jetstream) -> Iterator[Jetstream]:
+def jetstream() -> Iterator[Jetstream]:
     """Run a server until the block ends."""
-    server = started()
+    server = Jetstream()
     loop = server._loop
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

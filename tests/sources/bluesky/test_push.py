@@ -394,6 +394,7 @@ def test_nothing_is_lost_or_doubled_by_many_reconnections(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(push_events, "_POSITION_EVERY", 0.1)
+    monkeypatch.setattr(push_listener, "_STEADY", 0.0)
     installation.follow("@ada.example", "@bob.example")
     installation.listen()
     posts = []
