@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROWS = 2000  # per statement
-DRAIN = 1200.0  # seconds until all announced posts must be stored
 _PROGRAMS = ("listener", "worker", "reader")
 _STORED = text("SELECT native_id FROM activity WHERE gone IS NULL")
 _GONE = text("SELECT id, native_id FROM activity WHERE gone IS NOT NULL")
@@ -54,6 +53,7 @@ class Load:
     seconds: float = 600.0
     disconnect: float = 20.0
     processes: int = 2  # of the worker
+    drain: float = 1800.0  # after the load, until all announced posts must be stored
 
 
 @dataclass(slots=True)
@@ -144,7 +144,9 @@ def _run(load: Load, address: str, processes: Processes, store: Store) -> Result
     processes.reader()
     processes.start("listener", sys.executable, "-m", "aggregator", "listen")
     eventually("the stream is connected", lambda: _state(address)["connections"] == 1)
-    pids = {name: processes.pid(name) or 0 for name in _PROGRAMS}
+    pids = {
+        name: pid for name in _PROGRAMS if (pid := processes.pid(name) if name != "worker" or load.processes else None)
+    }
     before = {name: cpu_of_tree(pid) for name, pid in pids.items()}
     removals, result = _Removals(processes.port), Result()
     removals.start()
@@ -158,7 +160,7 @@ def _run(load: Load, address: str, processes: Processes, store: Store) -> Result
     result.cpu["wall"] = wall
     result.events, result.cuts, result.late = state["events"], state["cuts"], state["lag"]
     expected = _get(f"http://{address}/result")
-    result.drained = _drain(store, set(expected["kept"]))
+    result.drained = _drain(store, set(expected["kept"]), load.drain)
     _note_memory(pids, result)
     removals.stop()
     result.requests = _state(address)["requests"]
@@ -166,10 +168,10 @@ def _run(load: Load, address: str, processes: Processes, store: Store) -> Result
     return result
 
 
-def _drain(store: Store, kept: set[str]) -> float:
+def _drain(store: Store, kept: set[str], longest: float) -> float:
     """Wait until all posts are stored that should be; return how long that took."""
     began = time.monotonic()
-    while time.monotonic() - began < DRAIN:
+    while time.monotonic() - began < longest:
         with store.engine.connect() as connection:
             stored = set(connection.execute(_STORED).scalars())
             asked = connection.execute(_ASKED).scalar_one()
@@ -265,7 +267,7 @@ def show(load: Load, result: Result) -> None:
     print(f", {result.surplus} that should be gone; all were stored {result.drained:.0f} s after the load")
     shares = "  ".join(f"p{100 * share:g} {result.delay(share):.2f} s" for share in (0.5, 0.99, 0.999, 1.0))
     print(f"  {result.deletions:,} deletions, {len(result.delays):,} of them of stored posts: {shares}")
-    for name in _PROGRAMS:
+    for name in result.memory:
         share = 100 * result.cpu[name] / wall
         print(f"  {name:<10}{share:6.1f} % of a core  {result.memory[name]:6.0f} MB")
 
@@ -277,8 +279,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--disconnect", type=float, default=20.0)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--drain", type=float, default=30.0, help="minutes")
     given = parser.parse_args(arguments)
-    load = Load(given.accounts, given.rate, given.minutes * 60, given.disconnect, given.processes)
+    seconds, drain = 60 * given.minutes, 60 * given.drain
+    load = Load(given.accounts, given.rate, seconds, given.disconnect, given.processes, drain)
     with (
         tempfile.TemporaryDirectory() as folder,
         servers.postgresql(durable=True) as (url, _),

@@ -32,24 +32,20 @@ class WebSocket:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, url: str) -> None:
         self._socket = socket
-        self._url = display_url(url)
-        self._next: asyncio.Task[aiohttp.WSMessage] | None = None
+        self._url = display_url(url).partition("?")[0]
 
-    async def receive(self, wait: float) -> str | None:
-        """Return the next message, or None after `wait` seconds without one.
+    async def receive(self) -> str:
+        """Return the next message.
 
         Raises:
-            BrokenOffError: the server closed the connection, or answers no ping.
+            BrokenOffError: the connection was closed, also by `close`, or the server answers no ping.
             TooLargeError: the message is larger than `MOST_BYTES`.
             UnreadableError: it is no text.
         """
-        if self._next is None:
-            self._next = asyncio.create_task(self._socket.receive())
-        if not self._next.done():
-            await asyncio.wait({self._next}, timeout=wait)
-            if not self._next.done():
-                return None
-        message, self._next = self._next.result(), None
+        try:
+            message = await self._socket.receive()
+        except (aiohttp.ClientError, OSError) as problem:  # the answer to a ping could not be sent
+            raise self._broken(problem) from None
         if message.type is aiohttp.WSMsgType.TEXT:
             return str(message.data)
         raise self._problem(message)
@@ -63,8 +59,11 @@ class WebSocket:
                 return TooLargeError(f"{self._url} sent a message of more than {MOST_BYTES} bytes.")
             if isinstance(message.data, aiohttp.WebSocketError):
                 return UnreadableError(f"{self._url} sent an invalid message ({message.data}).")
-            return BrokenOffError(f"The connection to {self._url} broke ({type(message.data).__name__}).")
+            return self._broken(message.data)
         return UnreadableError(f"{self._url} sent a message that is no text.")
+
+    def _broken(self, problem: object) -> BrokenOffError:
+        return BrokenOffError(f"The connection to {self._url} broke ({type(problem).__name__}).")
 
     async def send(self, text: str) -> None:
         """Send a message.
@@ -79,14 +78,10 @@ class WebSocket:
         except TimeoutError:
             raise SlowError(f"{self._url} did not read a message within {_SENDING:g} s.") from None
         except (aiohttp.ClientError, OSError) as problem:
-            raise BrokenOffError(f"The connection to {self._url} broke ({type(problem).__name__}).") from None
+            raise self._broken(problem) from None
 
     async def close(self) -> None:
-        """Close the connection."""
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.gather(self._next, return_exceptions=True)
-            self._next = None
+        """Close the connection; another task may be waiting for a message."""
         await self._socket.close()
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from aggregator.domain.compliance.takedowns import Fate
-from aggregator.domain.errors import BrokenOffError
+from aggregator.domain.errors import BrokenOffError, SourceError
 from aggregator.fetching.web_socket import MOST_BYTES, web_socket
 from aggregator.source_api.push import (
     AccountChanged,
@@ -93,9 +93,20 @@ async def listen(http: Http, base: str, followed: Followed, since: datetime | No
         stream = _Stream(socket, followed, since)
         await stream.name_accounts()
         yield None
-        while stream.accounts:
-            for event in await stream.events():
-                yield event
+        watching = asyncio.create_task(stream.watch())
+        try:
+            while True:
+                message = await socket.receive()
+                for event in stream.events(message):
+                    yield event
+        except BrokenOffError:
+            if stream.problem is not None:
+                raise stream.problem from None
+            if stream.accounts:
+                raise
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 class _Stream:
@@ -105,13 +116,16 @@ class _Stream:
         self._socket, self._followed = socket, followed
         self._named: Collection[str] | None = None
         self.accounts: frozenset[str] = frozenset()
+        self.problem: SourceError | None = None  # why it was closed here
         self._position = since
-        now = time.monotonic()
-        self._received, self._reached, self._looked = now, now, now
+        self._received = self._reached = time.monotonic()
 
     async def name_accounts(self) -> None:
-        """Send the wanted accounts if they changed."""
-        self._looked = time.monotonic()
+        """Send the wanted accounts if they changed.
+
+        Raises:
+            SourceError: the connection broke.
+        """
         if self._named is self._followed.accounts:
             return
         self._named = self._followed.accounts
@@ -120,28 +134,27 @@ class _Stream:
             await self._socket.send(options_update([did for did in self._named if did in accounts]))
         self.accounts = accounts
 
-    async def events(self) -> list[PushEvent]:
-        """Return the events of the next message, if one comes soon.
+    async def watch(self) -> None:
+        """Name the accounts when they change; close the connection when there are none, or it is silent for long."""
+        while self.accounts and self.problem is None:
+            await asyncio.sleep(_LOOK_EVERY)
+            if time.monotonic() - self._received > _SILENCE:
+                self.problem = BrokenOffError(f"The stream sent no event for {_SILENCE / 60:.0f} minutes.")
+                break
+            try:
+                await self.name_accounts()
+            except SourceError as problem:
+                self.problem = problem
+        await self._socket.close()
 
-        Raises:
-            SourceError: the connection broke, or is silent for too long.
-        """
-        message = await self._socket.receive(_LOOK_EVERY)
-        now = time.monotonic()
-        if now - self._looked >= _LOOK_EVERY:
-            await self.name_accounts()
-        if message is None:
-            if now - self._received > _SILENCE:
-                raise BrokenOffError(f"The stream sent no event for {_SILENCE / 60:.0f} minutes.")
-            return []
-        self._received = now
+    def events(self, message: str) -> list[PushEvent]:
+        """Return the events of a message."""
+        self._received = now = time.monotonic()
         record = event_record(message)
-        events: list[PushEvent] = list(events_in(record, self.accounts)) if record else []
-        if (
-            record
-            and self._moves(moment_of(record.get("time_us")))
-            and (events or now - self._reached >= _REACHED_EVERY)
-        ):
+        if record is None:
+            return []
+        events: list[PushEvent] = list(events_in(record, self.accounts))
+        if self._moves(moment_of(record.get("time_us"))) and (events or now - self._reached >= _REACHED_EVERY):
             self._reached = now
             events.append(Reached(self._position or _EPOCH))
         return events
