@@ -40,8 +40,8 @@ from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import AggregatorError, StoreUnavailableError
-from aggregator.services.broker_probe import CONTROL, QUEUES, former_queues
 from aggregator.services.database_wait import await_database
+from aggregator.services.queues import CONTROL, QUEUES, former_queues
 from aggregator.system import tracing
 from aggregator.system.heartbeat import EVERY, Heartbeat, notify_watchdog
 

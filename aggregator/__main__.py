@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 from importlib import import_module
 from keyword import iskeyword
 
@@ -11,6 +9,7 @@ import click
 
 from aggregator.cli.context import FAILED, WRONG_USAGE
 from aggregator.domain.errors import AggregatorError, BadRequestError, SettingsError
+from aggregator.system.garbage_collection import collect_rarely
 
 # Word -> module of aggregator.cli that holds it, so that `--help` and short commands start at once.
 _WORDS = {
@@ -51,6 +50,16 @@ class _Words(click.Group):
 
         return [*_WORDS, *services()]
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; the error about an unknown one names similar ones."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as problem:
+            known = self.list_commands(ctx)
+            raise click.exceptions.NoSuchCommand(problem.command_name, possibilities=known, ctx=ctx) from None
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name not in _WORDS:
@@ -81,10 +90,7 @@ def aggregator() -> None:
 
 def main() -> None:
     """Run the command line."""
-    # Imports create many objects that live as long as the process: looking for garbage among them takes a third of the
-    # CPU of a short command, half of it at exit.
-    gc.set_threshold(50_000, 20, 20)
-    atexit.register(gc.freeze)
+    collect_rarely()
     aggregator(prog_name="aggregator")
 
 

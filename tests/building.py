@@ -17,6 +17,7 @@ from aggregator.domain.activity import (
 from aggregator.domain.polling.results import Discovery
 from aggregator.domain.source import Policy, PollState, Source, SourceState
 from aggregator.services.screen_entries import screened
+from storage.polling.leases import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +85,12 @@ def add_source(store: Store, slug: str = "news", kind: str = "rss", *, now: date
     )
     with store.writing() as tx:
         return tx.polling.sources.add(found, slug=slug, policy=changes.get("policy", Policy.AUTO), now=now)
+
+
+def lease_of(store: Store, source_id: int) -> Lease:
+    """Return the lease of a source."""
+    with store.reading() as tx:
+        return tx.polling.schedule.leases.all([source_id]).get(source_id, Lease())
 
 
 def due_of(source: Source) -> datetime:

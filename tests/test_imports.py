@@ -78,7 +78,7 @@ FENCES = {
     "starlette": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
     "limits": ("aggregator.reader.rate_limits",),
     "prometheus_client": ("aggregator.reader.metrics",),
-    "redis": ("aggregator.reader.rate_limits", "aggregator.services.broker_probe"),
+    "redis": ("aggregator.reader.rate_limits", "aggregator.services.redis_probe"),
     "uvicorn": ("aggregator.demo", "aggregator.cli.serve", "aggregator.web.http_protocol"),
 }
 
@@ -202,6 +202,15 @@ def test_commands_about_sources_load_no_client_and_no_parser() -> None:
     heavy = ["celery", "tweepy", "requests", "feedparser", "fastapi", "aiohttp", "pydantic", "nh3", "alembic"]
     heavy += ["storage.stream.activities", "storage.moderation.rules", "aggregator.services.subscribe"]
     modules = "aggregator.container, aggregator.cli.source, aggregator.cli.status, aggregator.cli.budget"
+    kinds = "from aggregator.sources import kinds; kinds()"
+    script = f"import sys, {modules}; {kinds}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_state_of_one_process_is_shown_without_the_clients_of_brokers() -> None:
+    heavy = ["redis", "amqp", "kombu", "celery", "yarl", "opentelemetry", "sentry_sdk", "alembic"]
+    modules = "aggregator.container, aggregator.services.system_status, aggregator.cli.system_lines"
     kinds = "from aggregator.sources import kinds; kinds()"
     script = f"import sys, {modules}; {kinds}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from aggregator.config.logging import configure_logging
 from aggregator.config.settings import Settings
 from aggregator.domain.errors import NotFoundError
+from aggregator.domain.source import SourceFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 WRONG_USAGE = 2  # exit code
 FAILED = 1
 ACTOR = "command line"  # actor of decisions in the audit log
+_COMPARED = 100  # slugs before and after an unknown one, which may be meant
 
 
 @contextmanager
@@ -49,8 +52,18 @@ def existing(tx: Transaction, slug: str) -> Source:
     """
     found = tx.polling.sources.get(slug)
     if found is None:
-        raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows all sources.")
+        raise unknown_source(tx, slug)
     return found
+
+
+def unknown_source(tx: Transaction, slug: str) -> NotFoundError:
+    """Return the error about a slug that no source has; it names similar ones."""
+    near = [tx.polling.sources.slugs_from(slug, _COMPARED, before=before) for before in (True, False)]
+    found = tx.polling.sources.page(_COMPARED, which=SourceFilter(search=slug)) if slug.strip() else []
+    known = [*(name for part in near for name, _ in part), *(source.slug for source in found)]
+    similar = get_close_matches(slug, known, n=3, cutoff=0.5) or [source.slug for source in found[:3]]
+    guess = f" Did you mean {' or '.join(dict.fromkeys(similar))}?" if similar else ""
+    return NotFoundError(f"There is no source {slug[:200]!r}.{guess} 'aggregator source list' shows all sources.")
 
 
 def on_terminal() -> bool:

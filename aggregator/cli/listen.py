@@ -14,6 +14,7 @@ from aggregator.config.observability import observing
 from aggregator.config.settings import Settings
 from aggregator.domain.errors import SetupError
 from aggregator.services.database_wait import await_database
+from aggregator.system.garbage_collection import settle
 
 if TYPE_CHECKING:
     from aggregator.container import Container
@@ -42,6 +43,7 @@ def listen(check: bool) -> None:
             return
         with observing("listener"):
             thread = start_listening(container)
+            settle()
             stop_at_signal(container.close)
             while thread.is_alive():
                 thread.join(1.0)

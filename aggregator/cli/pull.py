@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.context import FAILED, on_terminal, opened
+from aggregator.cli.context import FAILED, existing, on_terminal, opened
 from aggregator.cli.output import print_json
-from aggregator.domain.errors import BadRequestError, NotFoundError
+from aggregator.cli.parameters import slug_argument
+from aggregator.domain.errors import BadRequestError
 from aggregator.domain.source import SourceFilter, SourceState
 from aggregator.text.plain import one_line
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("slugs", nargs=-1, metavar="[SLUG...]")
+@slug_argument("slugs", nargs=-1, metavar="[SLUG...]")
 @click.option("--all", "everything", is_flag=True, help="Every active source.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object per source: slug, outcome, new, changed, unchanged, error."
@@ -60,10 +61,8 @@ def _chosen(container: Container, slugs: Sequence[str]) -> list[Source]:
     with container.store.reading() as tx:
         if not slugs:
             return [*tx.polling.sources.each(SourceFilter(state=SourceState.ACTIVE))]
-        sources = {slug: found for slug in slugs if (found := tx.polling.sources.get(slug)) is not None}
+        sources = {slug: existing(tx, slug) for slug in slugs}
     for slug in slugs:
-        if slug not in sources:
-            raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows all sources.")
         if sources[slug].state is not SourceState.ACTIVE:
             raise BadRequestError(
                 f"{slug} is {sources[slug].state.value}; 'aggregator source resume {slug}' makes it active again."

@@ -21,6 +21,7 @@ from aggregator.config.observability import observing
 from aggregator.config.settings import Settings
 from aggregator.domain.errors import SettingsError, SetupError
 from aggregator.services.database_wait import await_database
+from aggregator.system.garbage_collection import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +62,7 @@ def serve() -> None:
     try:
         reader = _bound_reader(container)
         stop_at_signal(reader.stop_within_limit)
+        log.info("listening", address=reader.address)
         with observing("reader"):
             reader.serve()
     finally:
@@ -188,6 +190,7 @@ class Reader:
             ) from None
         self._app = self._create_app()
         self._server = _server(self._with_desk(self._app))
+        settle()
 
     @property
     def address(self) -> str:

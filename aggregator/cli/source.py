@@ -14,6 +14,7 @@ from aggregator.cli.aliases import add_alias
 from aggregator.cli.context import ACTOR, FAILED, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
 from aggregator.cli.output import ago, newest_id, print_json, print_table, source_facts
+from aggregator.cli.parameters import Duration, slug_argument
 from aggregator.cli.source_apply import apply
 from aggregator.cli.source_costs import approved
 from aggregator.cli.source_edit import (
@@ -82,10 +83,7 @@ add_alias(source, "sign-in", sign_in)
 @click.option("--slug", help="Short name in URLs and commands; default: from the source's name.")
 @click.option("--name", help="Displayed name; default: the source's title.")
 @click.option(
-    "--every",
-    type=click.IntRange(1, LONGEST_INTERVAL),
-    metavar="SECONDS",
-    help="Time between polls; default: adaptive.",
+    "--every", type=Duration(1, LONGEST_INTERVAL), help="Time between polls, such as 10m or 2h; default: adaptive."
 )
 @click.option(
     "--policy",
@@ -94,7 +92,7 @@ add_alias(source, "sign-in", sign_in)
     show_default=True,
     help="auto publishes items at once, delay after a delay, hold after review.",
 )
-@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
+@click.option("--delay", type=Duration(60, 7 * 24 * 3600), help="Delay of --policy delay.")
 @click.option("--yes", is_flag=True, help="Add sources with a recurring cost without asking.")
 @credential_options
 def add(
@@ -119,7 +117,7 @@ def add(
     if not every_address:
         raise click.UsageError("Give at least one address, or --from FILE.")
     if (policy == Policy.DELAY.value) != (delay is not None):
-        raise click.UsageError("--policy delay and --delay SECONDS go together.")
+        raise click.UsageError("--policy delay and --delay DURATION go together.")
     if len(every_address) > 1 and (slug or name or user or header):
         raise click.UsageError("--slug, --name, --user and --header go with one address.")
     from aggregator.services.subscribe import Subscription
@@ -186,7 +184,7 @@ def list_(as_json: bool) -> None:
 
 
 @source.command()
-@click.argument("slug")
+@slug_argument()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line: the source, then its polls.")
 def show(slug: str, as_json: bool) -> None:
     """Show a source and its last polls."""
@@ -257,7 +255,7 @@ def _print_log(lines: Sequence[Mapping[str, Any]], now: datetime) -> None:
 
 
 @source.command()
-@click.argument("slug")
+@slug_argument()
 @click.option(
     "--items",
     type=click.Choice(["keep", "hide", "purge"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,8 @@ def _set_state(tx: Transaction, container: Container, source: Source, state: Sou
 
 def _change(tx: Transaction, container: Container, source: Source, changes: Mapping[str, Any]) -> None:
     tx.polling.sources.change(source.id, **changes)
+    if changes.get("every"):
+        tx.polling.schedule.follow_interval(source, timedelta(seconds=changes["every"]), container.clock())
     tx.moderation.audit.note(container.clock(), ACTOR, "changed a source", f"source:{source.slug}", changes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ import click
 
 from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
+from aggregator.cli.parameters import Duration, slug_argument
 from aggregator.cli.source_costs import confirmed, cost_sentence
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL, SHORTEST_FLOOR
@@ -69,31 +70,21 @@ def _secret(prompt: str) -> str:
     return line
 
 
-def _every(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | str | None:
-    if value is None or value == "auto":
-        return value
-    if value.isdecimal() and 1 <= int(value) <= LONGEST_INTERVAL:
-        return int(value)
-    raise click.BadParameter("give a number of seconds, or 'auto'")
-
-
 @click.command("set", cls=KindOptionsCommand)
-@click.argument("slug")
-@click.option("--every", callback=_every, metavar="SECONDS|auto", help="Time between polls; auto is adaptive.")
+@slug_argument()
+@click.option(
+    "--every",
+    type=Duration(1, LONGEST_INTERVAL, "auto"),
+    help="Time between polls, such as 10m or 2h; auto is adaptive.",
+)
 @click.option(
     "--floor",
-    type=click.IntRange(SHORTEST_FLOOR, LONGEST_INTERVAL),
-    metavar="SECONDS",
+    type=Duration(SHORTEST_FLOOR, LONGEST_INTERVAL),
     help="Shortest time between polls; four times as long for responses without validators.",
 )
-@click.option(
-    "--ceiling",
-    type=click.IntRange(SHORTEST_FLOOR, LONGEST_INTERVAL),
-    metavar="SECONDS",
-    help="Longest time between polls.",
-)
+@click.option("--ceiling", type=Duration(SHORTEST_FLOOR, LONGEST_INTERVAL), help="Longest time between polls.")
 @click.option("--policy", type=click.Choice([policy.value for policy in Policy]), help="What happens to new items.")
-@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
+@click.option("--delay", type=Duration(60, 7 * 24 * 3600), help="Delay of --policy delay.")
 @click.option(
     "--on-edit",
     type=click.Choice([choice.value for choice in OnEdit]),
@@ -132,8 +123,10 @@ def set_(
         if not changes:
             raise click.UsageError("Give at least one option; --help lists them.")
         tx.polling.sources.change(source.id, **changes)
+        if changes.get("every"):
+            tx.polling.schedule.follow_interval(source, timedelta(seconds=changes["every"]), container.clock())
         tx.moderation.audit.note(container.clock(), ACTOR, "changed a source", f"source:{slug}", changes)
-    click.echo(f"{slug}: changed; it applies from the next poll.")
+    click.echo(f"{slug}: changed.")
 
 
 def _poll_terms(source: Source, every: int | str | None, floor: int | None, ceiling: int | None) -> dict[str, Any]:
@@ -165,7 +158,7 @@ def _review_terms(
     changes: dict[str, Any] = {}
     target = Policy(policy) if policy else source.policy
     if target is Policy.DELAY and delay is None and source.delay is None:
-        raise BadRequestError("Give the delay: --policy delay --delay SECONDS.")
+        raise BadRequestError("Give the delay: --policy delay --delay DURATION.")
     if delay is not None and target is not Policy.DELAY:
         raise BadRequestError(f"--delay goes with --policy delay; the policy of {source.slug} is {target.value}.")
     if policy is not None:
@@ -183,7 +176,7 @@ def _review_terms(
 
 
 @click.command("credentials")
-@click.argument("slug")
+@slug_argument()
 @credential_options
 @click.option("--none", "remove", is_flag=True, help="Delete the credentials.")
 def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) -> None:
@@ -203,7 +196,7 @@ def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) ->
 
 
 @click.command()
-@click.argument("slug")
+@slug_argument()
 def revert(slug: str) -> None:
     """Undo the last permanent redirect of a source.
 
@@ -224,7 +217,7 @@ def revert(slug: str) -> None:
 
 
 @click.command()
-@click.argument("slug")
+@slug_argument()
 def release(slug: str) -> None:
     """Release the quarantined items of a source.
 
@@ -244,7 +237,7 @@ def release(slug: str) -> None:
 
 
 @click.command()
-@click.argument("slug")
+@slug_argument()
 def drop(slug: str) -> None:
     """Delete quarantined items; they are not imported again."""
     with opened() as container, container.store.writing() as tx:
@@ -254,7 +247,7 @@ def drop(slug: str) -> None:
 
 
 @click.command("import-archive")
-@click.argument("slug")
+@slug_argument()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--check", is_flag=True, help="Look each post up, and store those that exist; this costs money.")
 @click.option("--yes", is_flag=True, help="Confirm the cost.")
@@ -286,7 +279,7 @@ def import_archive(slug: str, file: Path, check: bool, yes: bool) -> None:
 
 
 @click.command()
-@click.argument("slug")
+@slug_argument()
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Read no items published before this day (UTC).")
 @click.option("--pages", type=click.IntRange(1, 1000), help="Most pages to read; default: 20 of a feed.")
 @click.option("--budget", type=click.FloatRange(0, 100_000), metavar="DOLLARS", help="Most to spend.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.context import ACTOR, FAILED, opened
+from aggregator.cli.parameters import Duration
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.source import Policy, SourceState
 from aggregator.domain.source_import import ImportLine, ImportReport, ImportStatus, Lookup
@@ -96,7 +97,7 @@ def _outline(source: Source) -> Outline:
     type=click.Choice([policy.value for policy in Policy]),
     help="For sources without a policy in FILE; default: auto.",
 )
-@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
+@click.option("--delay", type=Duration(60, 7 * 24 * 3600), help="Delay of --policy delay.")
 @click.option("--no-fetch", is_flag=True, help="Add feeds without fetching them; their first poll does.")
 def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no_fetch: bool) -> None:
     """Add the sources that FILE lists.
@@ -105,7 +106,7 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
     sources are not changed, so a second run retries the failures of the first.
     """
     if (policy == Policy.DELAY.value) != (delay is not None):
-        raise click.UsageError("--policy delay and --delay SECONDS go together.")
+        raise click.UsageError("--policy delay and --delay DURATION go together.")
     entries, nowhere = read(file)
     if policy is not None:
         entries = [with_policy(entry, Policy(policy), delay) for entry in entries]

@@ -9,6 +9,7 @@ import click
 
 from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.output import ago
+from aggregator.cli.parameters import slug_argument
 from aggregator.domain.errors import BadRequestError, GoneError
 from aggregator.domain.source import SourceFilter, SourceState
 from aggregator.text.plain import counted
@@ -25,7 +26,7 @@ _GONE_PERIOD = timedelta(days=30)
 
 
 @click.command()
-@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
+@slug_argument("slugs", nargs=-1, required=True, metavar="SLUG...")
 def pause(slugs: Sequence[str]) -> None:
     """Stop polling sources until they are resumed. Their items stay."""
     with opened() as container:
@@ -36,7 +37,7 @@ def pause(slugs: Sequence[str]) -> None:
 
 
 @click.command()
-@click.argument("slugs", nargs=-1, metavar="SLUG...")
+@slug_argument("slugs", nargs=-1, metavar="SLUG...")
 @click.option("--all", "every", is_flag=True, help="All sources that are paused, stopped or failing.")
 @click.option("--kind", help="Those of one kind, e.g. rss.")
 @click.option(

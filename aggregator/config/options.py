@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from aggregator.config.broker_address import COUNTER_FORMS, FORMS, BrokerAddress, BrokerKind
-from aggregator.domain.secrets import Secret
+from aggregator.config import option_values
+from aggregator.config.broker_address import COUNTER_FORMS, FORMS
 from aggregator.domain.settings_schema import (
     Option,
     days,
@@ -29,153 +24,10 @@ from aggregator.domain.settings_schema import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 _LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("text", "json")
-_SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-_MOST_REQUESTS = 1_000_000
 _SHORTEST_LEASE = 10  # seconds: a shorter lease leaves no time for a slow publisher within a poll's time limit
 SHORTEST_SECRET = 32  # characters: at least 128 bits in any usual encoding
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A limit of requests within a period."""
-
-    requests: int
-    seconds: int
-
-    def __str__(self) -> str:
-        """Return the value as written in the environment, if the period has a name."""
-        unit = next((word for word, span in _SPANS.items() if span == self.seconds), f"{self.seconds} s")
-        return f"{self.requests}/{unit}"
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _networks_or_off(text: str) -> tuple[Network, ...] | None:
-    if text.lower() == "off":
-        return None
-    return () if text.lower() == "token" else _networks(text)
-
-
-def _proxy(text: str) -> Secret:
-    parts = urlsplit(text)
-    if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ValueError
-    _ = parts.port  # raises on an invalid port
-    return Secret(text.rstrip("/"))
-
-
-def _folder(text: str) -> Path:
-    folder = Path(text)
-    if not folder.is_dir():
-        raise ValueError
-    return folder
-
-
-def _database(text: str) -> str:
-    scheme = text.partition("://")[0]
-    if scheme in {"postgresql", "postgres"}:  # a plain scheme means the bundled driver
-        return "postgresql+psycopg" + text[len(scheme) :]
-    if scheme not in {"postgresql+psycopg", "sqlite"}:
-        raise ValueError
-    if scheme == "sqlite" and (not text.startswith("sqlite:///") or text in {"sqlite:///", "sqlite:///:memory:"}):
-        raise ValueError  # with an in-memory database, each command would have its own
-    return text
-
-
-def _server_database(text: str) -> Secret:
-    url = _database(text)
-    if url.startswith("sqlite"):
-        raise ValueError
-    return Secret(url)
-
-
-def _broker(text: str) -> str:
-    BrokerAddress.parse(text)
-    return text
-
-
-def _counters(text: str) -> str:
-    if BrokerAddress.parse(text).kind is BrokerKind.AMQP:
-        raise ValueError
-    return text
-
-
-def _queue_age(text: str) -> timedelta | None:
-    return None if text.lower() == "off" else timedelta(hours=whole(1, 720)(text))
-
-
-def _webhook(text: str) -> Secret:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.fragment:
-        raise ValueError
-    _ = parts.port  # raises on an invalid port
-    return Secret(text)
-
-
-def _mail_server(text: str) -> Secret:
-    parts = urlsplit(text)
-    if parts.scheme not in {"smtp", "smtps", "smtp+starttls"} or not parts.hostname or parts.path not in {"", "/"}:
-        raise ValueError
-    _ = parts.port  # raises on an invalid port
-    return Secret(text)
-
-
-def _mail(text: str) -> str:
-    if not re.fullmatch(r"[^@\s<>,;]{1,64}@[A-Za-z0-9.-]{1,255}", text):
-        raise ValueError
-    return text
-
-
-def _mails(text: str) -> tuple[str, ...]:
-    return tuple(_mail(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _rate(text: str) -> Rate | None:
-    if text.lower() == "off":
-        return None
-    number, _, span = text.partition("/")
-    if span.lower() not in _SPANS:
-        raise ValueError
-    return Rate(whole(1, _MOST_REQUESTS)(number), _SPANS[span.lower()])
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    """Parse origins as browsers send them: scheme, host and a non-default port, in lower case."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    return tuple(dict.fromkeys("*" if part == "*" else _origin(part) for part in parts))
-
-
-def _origin(text: str) -> str:
-    parts = urlsplit(text.lower())
-    usual = {"http": 80, "https": 443}
-    if parts.scheme not in usual or not _HOST.fullmatch(parts.hostname or ""):
-        raise ValueError
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    port = "" if parts.port is None else f":{parts.port}"
-    if text.lower() != f"{parts.scheme}://{host}{port}":
-        raise ValueError  # a path, a query or a user name is not part of an origin
-    return f"{parts.scheme}://{host}{'' if parts.port == usual[parts.scheme] else port}"
-
-
-def _listen(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    ipaddress.ip_address(host)
-    return host, whole(0, 65535)(port)
-
-
-def _locale(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
-        raise ValueError
-    return text
-
 
 OPTIONS: Mapping[str, Option[Any]] = {
     option.name: option
@@ -183,20 +35,20 @@ OPTIONS: Mapping[str, Option[Any]] = {
         Option("DATA_DIR", Path, "a folder's path", "the folder of the embedded database and of the key", "./data"),
         Option(
             "CONFIG_DIR",
-            _folder,
+            option_values.folder,
             "the path of an existing folder",
             "the folder with the files of your portal: topics, countries and the front page; 'config' is a sample",
         ),
         Option(
             "DATABASE_URL",
-            _database,
+            option_values.database,
             "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
             "the database; by default an SQLite file in the data directory",
             secret=True,
         ),
         Option(
             "DIRECT_DATABASE_URL",
-            _server_database,
+            option_values.server_database,
             "postgresql://USER:PASSWORD@HOST/NAME",
             "the same database without PgBouncer between, for notifications of changes; without it, readers behind "
             "PgBouncer look for changes four times a second",
@@ -204,14 +56,14 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "REPLICA_URL",
-            _server_database,
+            option_values.server_database,
             "postgresql://USER:PASSWORD@HOST/NAME",
             "a streaming replica of the database, from which readers read while it has all edits and removals",
             secret=True,
         ),
         Option(
             "BROKER_URL",
-            _broker,
+            option_values.broker,
             FORMS,
             "the message broker: Redis, Valkey, Sentinel or RabbitMQ; memory:// works only within one process",
             "memory://",
@@ -219,7 +71,7 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "PRIVATE_NETWORKS",
-            _networks,
+            option_values.networks,
             "comma-separated addresses or CIDR blocks, such as 10.1.0.0/16,127.0.0.1",
             "private addresses that the HTTP client may reach",
             "",
@@ -233,42 +85,42 @@ OPTIONS: Mapping[str, Option[Any]] = {
         Option("PUBLIC_URL", web_address, "an http or https address", "public address of the reader, for links"),
         Option(
             "LISTEN",
-            _listen,
+            option_values.listen,
             "ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080",
             "address that the reader listens on",
             "127.0.0.1:8080",
         ),
         Option(
             "TRUSTED_PROXIES",
-            _networks,
+            option_values.networks,
             "comma-separated addresses or CIDR blocks",
             "proxies whose X-Forwarded-* headers are trusted",
             "",
         ),
         Option(
             "METRICS_NETWORKS",
-            _networks_or_off,
+            option_values.networks_or_off,
             "comma-separated addresses or CIDR blocks, token, or off",
             "clients that may read /metrics without a token; token: none may; off: there is no /metrics",
             "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
         ),
         Option(
             "CORS_ORIGINS",
-            _origins,
+            option_values.origins,
             "comma-separated origins such as https://portal.example, or *",
             "origins whose pages may read the API and the feeds in a browser",
             "",
         ),
         Option(
             "RATE_LIMIT",
-            _rate,
-            f"NUMBER/second, /minute, /hour or /day, NUMBER from 1 to {_MOST_REQUESTS}; or off",
+            option_values.rate,
+            f"NUMBER/second, /minute, /hour or /day, NUMBER from 1 to {option_values.MOST_REQUESTS}; or off",
             "most searches and further pages per client",
             "300/minute",
         ),
         Option(
             "RATE_STORE",
-            _counters,
+            option_values.counters,
             COUNTER_FORMS,
             "where rate limits are counted; memory:// counts in each reader process separately",
             "memory://",
@@ -318,7 +170,7 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "PROXY",
-            _proxy,
+            option_values.proxy,
             "http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT",
             "proxy for fetching feeds; HTTP_PROXY and similar variables are ignored",
             secret=True,
@@ -374,14 +226,14 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "QUEUE_AGE",
-            _queue_age,
+            option_values.queue_age,
             "hours, 1 to 720, or off",
             "hours after which an alert reports that items still wait for review",
             "24",
         ),
         Option(
             "WEBHOOK_URL",
-            _webhook,
+            option_values.webhook,
             "an http or https address",
             "where alerts are posted as signed messages, such as a stopped source or an old review queue",
             secret=True,
@@ -395,13 +247,13 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "MAIL_SERVER",
-            _mail_server,
+            option_values.mail_server,
             "smtp://, smtps:// or smtp+starttls://, then USER:PASSWORD@HOST:PORT",
             "mail server for the same alerts",
             secret=True,
         ),
-        Option("MAIL_FROM", _mail, "a mail address", "sender of these mails"),
-        Option("MAIL_TO", _mails, "comma-separated mail addresses", "recipients of these mails", ""),
+        Option("MAIL_FROM", option_values.mail, "a mail address", "sender of these mails"),
+        Option("MAIL_TO", option_values.mails, "comma-separated mail addresses", "recipients of these mails", ""),
         Option(
             "TIMEZONE",
             ZoneInfo,
@@ -409,7 +261,7 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "time zone of dates on pages",
             "UTC",
         ),
-        Option("LOCALE", _locale, "a BCP 47 tag, such as en-GB", "language of dates on pages", "en"),
+        Option("LOCALE", option_values.locale, "a BCP 47 tag, such as en-GB", "language of dates on pages", "en"),
         Option("LOG_LEVEL", one_of(_LEVELS), " or ".join(_LEVELS), "log level", "info"),
         Option("LOG_FORMAT", one_of(_FORMATS), " or ".join(_FORMATS), "format of log lines", "text"),
     )

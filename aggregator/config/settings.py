@@ -17,12 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.config.broker_address import BrokerAddress, BrokerKind
-from aggregator.config.options import (
-    OPTIONS,
-    SHORTEST_SECRET,
-    Network,
-    Rate,
-)
+from aggregator.config.option_values import Network, Rate
+from aggregator.config.options import OPTIONS, SHORTEST_SECRET
 from aggregator.domain.errors import SettingsError
 from aggregator.domain.secrets import Secret
 from aggregator.domain.settings_schema import FOREVER, PREFIX, Option

@@ -61,12 +61,11 @@ class PollState:
     last_outcome: str | None = None
     last_error: str | None = None  # the message
     last_error_code: str | None = None
-    leased_until: datetime | None = None
     publishing_profile: Mapping[str, Json] | None = None  # see `schedule.PublishingProfile`
     pending_redirect: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `permanent_redirects`
     watch: Mapping[str, Any] | None = None  # facts of earlier polls, see `monitoring.watching`
     daily_cost: float | None = None  # dollars a day for reading everything; None: free or unknown
-    unfinished: int = 0  # polls in a row that started and never ended, including a running one
+    unfinished: int = 0  # while it is polled: polls in a row that started and never ended, including this one
 
     @property
     def document_note(self) -> str | None:

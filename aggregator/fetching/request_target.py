@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from yarl import URL
-
 from aggregator.domain.errors import ForbiddenAddressError, RedirectError
 
 if TYPE_CHECKING:
+    from yarl import URL
+
     from aggregator.domain.errors import FetchError
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -26,6 +26,8 @@ def host_key(url: str) -> str:
     Raises:
         ForbiddenAddressError: the URL has no valid host.
     """
+    from yarl import URL
+
     try:
         parts = URL(url)
         host, port = parts.raw_host, parts.port
@@ -59,6 +61,8 @@ def check_address(url: str, error: type[FetchError], by_way_of: str = "") -> Non
 
 def wire_url(url: str) -> URL:
     """Return the URL for the HTTP library, byte for byte as given, since some publishers sign theirs."""
+    from yarl import URL
+
     if not url.isascii():
         return URL(url)
     parts = urlsplit(url)

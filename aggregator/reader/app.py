@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from aggregator.config.options import Rate
+    from aggregator.config.option_values import Rate
     from aggregator.config.settings import Network
     from aggregator.domain.clock import Clock
     from aggregator.reader.metrics.snapshot import FactReaders

@@ -27,6 +27,8 @@ _SOON = 0.25
 _STEP = 0.01  # seconds between two looks at the connections meanwhile
 _REFRESHED = 32  # responses refreshed after a change, before they are requested
 _PAUSE = 1.0  # seconds between two refresh rounds
+_LEAST_PAUSE = 0.1  # seconds, where an item was edited or removed: no older response may be shown if the database fails
+_SHARE = 4  # the pause is at least so many times as long as the round
 _REGULARLY = 15.0  # seconds to wait for a change
 
 
@@ -161,10 +163,19 @@ class Refresher:
             if not await self._pulse.wait(revision, _REGULARLY):
                 await asyncio.sleep(_PAUSE)  # `wait` returns at once when the watcher stops
                 continue
-            beat = self._pulse.beat
+            beat, began = self._pulse.beat, time.monotonic()
             is_done = await self._round()
             revision = beat.revision if is_done and beat is not None else -1
-            await asyncio.sleep(_PAUSE)
+            await self._rest(began, beat.revision if beat is not None else 0)
+
+    async def _rest(self, began: float, refreshed: int) -> None:
+        """Pause after a round, shortly if an item of the refreshed responses is edited or removed meanwhile."""
+        ended = time.monotonic()
+        await asyncio.sleep(max(_LEAST_PAUSE, _SHARE * (ended - began)))
+        while (left := ended + _PAUSE - time.monotonic()) > 0 and self._pulse.unaltered_since <= refreshed:
+            beat = self._pulse.beat
+            if beat is None or not await self._pulse.wait(beat.revision, left):
+                await asyncio.sleep(max(0, ended + _PAUSE - time.monotonic()))
 
     async def _round(self) -> bool:
         """Refresh once; return whether everything succeeded."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from aggregator.config.options import Rate
+    from aggregator.config.option_values import Rate
     from aggregator.domain.secrets import Secret
     from aggregator.reader.authentication import Authenticator, Caller
 

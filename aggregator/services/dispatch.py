@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.pace import Demand
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
-    from storage.polling.schedule import Claimed
+    from storage.polling.leases import Claimed
     from storage.store import Store, Transaction
 
 

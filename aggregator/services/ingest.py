@@ -139,7 +139,7 @@ class Ingest:
             else:
                 record = failure_record(source, outcome, now, self._token, in_outage=in_outage)
                 await self._later(record, source)
-        elif outcome.unchanged and not outcome.gone and outcome.moved_to is None:
+        elif outcome.unchanged and not (outcome.gone or outcome.account_gone or outcome.moved_to):
             pace = self._paces.get(source.kind)
             record = success_record(source, self._slowed(source, outcome), now, self._token, pace)
             await self._later(record, source)

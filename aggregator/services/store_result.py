@@ -77,6 +77,8 @@ def store_result(
         update_embedding(tx, result.activities, now)
     if result.gone:
         tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
+    if result.account_gone:
+        tx.stream.activities.withdraw_all(source.id, "its account is gone at the source", now)
     sighting, note = _follow_redirect(tx, source, result, stored, now)
     watch = watched(source.poll.watch, result, stored.times, now)
     record = success_record(source, result, now, token, pace, stored, sighting.moving, note, watch)

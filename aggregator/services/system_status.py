@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain.monitoring.attention import reasons
 from aggregator.services.alert_rounds import current_conditions
-from aggregator.services.broker_probe import CONTROL, QUEUES, queue_lengths
+from aggregator.services.broker_probe import queue_lengths
 from aggregator.services.cleanup import retained
+from aggregator.services.queues import CONTROL, QUEUES
 from aggregator.services.system_facts import read_system_facts
 from aggregator.sources import kinds
 

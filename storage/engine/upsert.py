@@ -12,7 +12,7 @@ from storage.engine.recordset import as_json, recordset
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, CursorResult, Table
+    from sqlalchemy import ColumnElement, Connection, CursorResult, Select, Table
 
 Insert = postgresql.Insert | sqlite.Insert
 
@@ -25,12 +25,16 @@ def statement(
     changing: Sequence[str],
     where: ColumnElement[bool] | None = None,
     index_where: ColumnElement[bool] | None = None,
+    rows: tuple[Sequence[str], Select[Any]] | None = None,
 ) -> Insert:
     """Build the upsert of `table`: on a conflict over `index`, `changing` gets the new values where `where` holds.
 
-    With `changing` empty, a conflict does nothing. `index_where` is the condition of a partial index.
+    With `changing` empty, a conflict does nothing. `index_where` is the condition of a partial index. `rows`: columns,
+    and the selection of their values.
     """
     insert: Insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    if rows is not None:
+        insert = insert.from_select(*rows, include_defaults=False)
     return _on_conflict(insert, index, changing, where, index_where)
 
 

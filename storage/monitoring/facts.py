@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy import exists, func, select, text
 
 from aggregator.domain.activity import Review
 from aggregator.domain.monitoring.system_facts import (
@@ -17,6 +17,7 @@ from aggregator.domain.source import SourceState
 from storage.monitoring.alerts import Alerts
 from storage.monitoring.counts import Counts
 from storage.monitoring.source_counts import source_counts
+from storage.polling.leases import is_leased
 from storage.revision import Stream
 from storage.tables.api import api_refusal
 from storage.tables.moderation import alert
@@ -94,9 +95,13 @@ class Facts:
         return DatabaseFacts("postgresql", int(row[0]), sizes, int(row[1]), int(row[2]))
 
     def _oldest_due(self, now: datetime) -> datetime | None:
-        free = or_(source.c.lease_until.is_(None), source.c.lease_until <= now)
         paused = select(host.c.name).where(host.c.paused_until > now)
-        waiting = (source.c.state == SourceState.ACTIVE.value, source.c.due <= now, free, source.c.host.not_in(paused))
+        waiting = (
+            source.c.state == SourceState.ACTIVE.value,
+            source.c.due <= now,
+            ~is_leased(now),
+            source.c.host.not_in(paused),
+        )
         first = select(source.c.due).where(*waiting).order_by(source.c.due).limit(1)
         moment: datetime | None = self._connection.execute(first).scalar()
         return moment

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Float, and_, case, cast, func, or_, select
+from sqlalchemy import Float, case, cast, func, or_, select, true
 
 from aggregator.domain.monitoring.system_facts import SourceCounts
 from aggregator.domain.source import SourceState
 from aggregator.domain.source_health import LATE_BY
-from storage.tables.polling import source
+from storage.polling.leases import is_leased
+from storage.tables.polling import source, source_lease
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,21 +38,19 @@ def source_counts(connection: Connection, now: datetime) -> list[SourceCounts]:
 
 
 def _parts(connection: Connection, now: datetime) -> defaultdict[tuple[str, str, str], int]:
-    """Count the few sources that are due, that fail, or that are leased, by kind, state and what counts."""
-    free = or_(source.c.lease_until.is_(None), source.c.lease_until <= now)
+    """Count the sources that are due, that fail, or that are leased, by kind, state and what counts."""
     late = _seconds(connection, source.c.due) + 2 * source.c.interval <= (now - LATE_BY).timestamp()
-    unfinished = and_(source.c.unfinished > 0, free)
-    due = source.c.due <= now
+    running, begun = source_lease.c.until > now, source_lease.c.unfinished > 0
+    ended = or_(source_lease.c.until.is_(None), ~running)
     selections = (
-        ({"due": free, "overdue": late, "unfinished": unfinished}, _ACTIVE & due),
-        # A source whose polls never ended stays due, or its last one counts as failed.
-        ({"failing": source.c.failures > 0, "unfinished": unfinished & ~due}, _ACTIVE & (source.c.failures > 0)),
-        ({"leased": source.c.lease_until > now}, source.c.lease_token.is_not(None) & (source.c.lease_until > now)),
+        ({"due": ~is_leased(now), "overdue": late}, select(source), _ACTIVE & (source.c.due <= now)),
+        ({"failing": source.c.failures > 0}, select(source), _ACTIVE & (source.c.failures > 0)),
+        ({"leased": running, "unfinished": begun & ended & _ACTIVE}, select(source).join(source_lease), true()),
     )
     found: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-    for counted, condition in selections:
+    for counted, rows, condition in selections:
         numbers = [func.count(case((chosen, 1))) for chosen in counted.values()]
-        grouped = select(source.c.kind, source.c.state, *numbers).where(condition)
+        grouped = rows.with_only_columns(source.c.kind, source.c.state, *numbers).where(condition)
         for kind, state, *counts in connection.execute(grouped.group_by(source.c.kind, source.c.state)):
             for name, count in zip(counted, counts, strict=True):
                 found[kind, state, name] += count

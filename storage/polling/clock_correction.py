@@ -11,7 +11,7 @@ from storage.tables.access import sign_in_failure
 from storage.tables.billing import meter, reservation
 from storage.tables.moderation import alert
 from storage.tables.monitoring import outage
-from storage.tables.polling import fetch_log, host, pace, source
+from storage.tables.polling import fetch_log, host, pace, source, source_lease
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +28,7 @@ _FURTHEST = (
     (source.c.last_success, timedelta()),
     (source.c.last_new, timedelta()),
     (source.c.asked, timedelta()),
-    (source.c.lease_until, timedelta(hours=1)),
+    (source_lease.c.until, timedelta(hours=1)),
     (fetch_log.c.started, timedelta()),
     (host.c.paused_until, _DAY),
     (host.c.next_start, timedelta()),

@@ -25,6 +25,7 @@ from aggregator.domain.monitoring.outages import (
 )
 from aggregator.domain.source import SourceState
 from storage.engine import upsert
+from storage.polling.leases import is_leased
 from storage.revision import Stream
 from storage.tables.monitoring import outage
 from storage.tables.polling import source
@@ -142,12 +143,11 @@ class Outages:
         keeps no other one waiting for more than one probe.
         """
         Stream(self._connection).require_lock()
-        free = or_(source.c.lease_until.is_(None), source.c.lease_until <= now)
         sound = source.c.last_success >= outage.c.answered_since
         chosen = (
             select(source.c.id)
             .join(outage, outage.c.host == source.c.host)
-            .where(source.c.host == host, _ACTIVE, source.c.due.is_not(None), free)
+            .where(source.c.host == host, _ACTIVE, source.c.due.is_not(None), ~is_leased(now))
             .order_by(case((sound, 0), else_=1), source.c.last_polled, source.c.id)
             .limit(1)
         )

@@ -6,16 +6,17 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, case, func, literal, or_, select, union_all, update
+from sqlalchemy import and_, bindparam, case, func, literal, select, union_all, update
 
 from aggregator.domain.monitoring.counts import counts_of
 from aggregator.domain.source import SourceState
 from storage.engine.recordset import as_json, recordset
 from storage.monitoring.counts import Counts
+from storage.polling.leases import Leases, is_leased, is_ours, leased, outstanding
 from storage.polling.outages import held
 from storage.polling.source_lists import source_of
 from storage.revision import Stream
-from storage.tables.polling import fetch_log, host, source
+from storage.tables.polling import fetch_log, host, source, source_lease
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -27,19 +28,11 @@ if TYPE_CHECKING:
 
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
+    from storage.polling.leases import Claimed
 
 MOST_OUTSTANDING = 500  # leased sources of one kind, or twice what one claim may lease; a queue gets no more work
 _EXAMINED = 2000  # due sources per round of a claim; hosts that got all they may have are left out of the next round
 _ROUNDS = 8  # at least
-
-
-class Claimed(NamedTuple):
-    """A due source under our lease."""
-
-    id: int
-    kind: str
-    host: str
-    suspect: bool = False  # its last polls never ended, so it may be the one that ends its worker
 
 
 class Schedule:
@@ -47,12 +40,21 @@ class Schedule:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.leases = Leases(connection)
 
     def ask(self, source_ids: Collection[int], now: datetime, reason: str = "asked for by hand") -> None:
         """Request polls of these sources at the next tick."""
         Stream(self._connection).require_lock()
         polled = source.c.id.in_(source_ids) & source.c.due.is_not(None)  # items that people write are never polled
         self._connection.execute(update(source).where(polled).values(asked=now, due=now, due_reason=reason))
+
+    def follow_interval(self, changed: Source, every: timedelta, now: datetime) -> None:
+        """Poll a source by a new fixed interval from its last poll on, instead of after the poll that is due."""
+        Stream(self._connection).require_lock()
+        if changed.poll.due is not None:
+            due = max(now, (changed.poll.last_polled or now) + every)
+            retimed = update(source).where(source.c.id == changed.id, source.c.asked.is_(None))
+            self._connection.execute(retimed.values(due=due, due_reason="its interval was changed"))
 
     def still_asked(self, source_ids: Collection[int]) -> set[int]:
         """Return the sources whose requested poll has not ended yet."""
@@ -74,8 +76,7 @@ class Schedule:
     ) -> list[Claimed]:
         """Lease up to `most` due sources, with at most `per_host` leases per host.
 
-        `per_host_of` overrides that for some kinds. Concurrent schedulers never get the same source: rows locked by
-        another one are skipped, and the condition is checked again under the row's lock.
+        `per_host_of` overrides that for some kinds. Concurrent schedulers never get the same source: it has one lease.
         """
         claimed: list[Claimed] = []
         per_kind = max(MOST_OUTSTANDING, 2 * most)
@@ -90,30 +91,15 @@ class Schedule:
                 .limit(left)
             )
             rows = self._connection.execute(chosen).all() if left > 0 else []
-            claimed += self._lease([row.id for row in rows], _claimable(now), now + lease, token)
+            claimed += self.leases.claim([row.id for row in rows], _claimable(now), now, now + lease, token)
             if len(rows) in {0, left} or rows[0].examined < _EXAMINED:
                 break
         return claimed
 
     def claim_these(self, source_ids: Collection[int], now: datetime, *, lease: timedelta, token: str) -> list[Claimed]:
         """Lease these sources, due or not, unless leased elsewhere."""
-        free = and_(source.c.state == SourceState.ACTIVE.value, source.c.due.is_not(None), _free(now))
-        return self._lease(source_ids, free, now + lease, token)
-
-    def _lease(
-        self, chosen: Collection[int], condition: ColumnElement[bool], until: datetime, token: str
-    ) -> list[Claimed]:
-        Stream(self._connection).require_lock()
-        if not chosen:
-            return []
-        locked = select(source.c.id).where(source.c.id.in_(chosen), condition).with_for_update(skip_locked=True)
-        rows = self._connection.execute(
-            update(source)
-            .where(source.c.id.in_(locked))
-            .values(lease_token=token, lease_until=until)
-            .returning(source.c.id, source.c.kind, source.c.host, source.c.unfinished)
-        )
-        return [Claimed(row.id, row.kind, row.host, row.unfinished > 0) for row in rows]
+        polled = and_(source.c.state == SourceState.ACTIVE.value, source.c.due.is_not(None))
+        return self.leases.claim(source_ids, polled, now, now + lease, token)
 
     def renew(self, source_ids: Collection[int], token: str, until: datetime) -> list[Source]:
         """Start polling: renew the leases that are still ours under this token, and return their sources.
@@ -121,28 +107,25 @@ class Schedule:
         Each poll counts as unfinished until it is settled or released.
         """
         Stream(self._connection).require_lock()
-        leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
-        begun = {"lease_until": until, "unfinished": source.c.unfinished + 1}
-        rows = self._connection.execute(update(source).where(leased).values(begun).returning(*source.c))
-        return [source_of(row) for row in rows]
+        begun = self.leases.begin(source_ids, token, until)
+        rows = self._connection.execute(select(source).where(source.c.id.in_(begun)))
+        return [source_of(row, unfinished=begun[row.id]) for row in rows]
 
     def lock_leased(self, source_id: int, token: str) -> Source | None:
         """Lock a source under our lease and return its current state; None if the lease was lost."""
+        ours = is_ours(literal(token))
         row = self._connection.execute(
-            select(source).where(source.c.id == source_id, source.c.lease_token == token).with_for_update()
+            select(source).where(source.c.id == source_id, ours).with_for_update()
         ).one_or_none()
         return None if row is None else source_of(row)
 
     def release(self, source_ids: Collection[int], token: str, *, begun: bool = False) -> None:
         """Release sources that were not polled; they stay due. `begun`: their poll ended early, but it did end."""
         Stream(self._connection).require_lock()
-        leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
-        counted = case((source.c.unfinished > 0, source.c.unfinished - 1), else_=0) if begun else source.c.unfinished
-        given_back = {"lease_token": None, "lease_until": None, "unfinished": counted}
-        self._connection.execute(update(source).where(leased).values(given_back))
+        self.leases.release(source_ids, token, begun=begun)
 
     def settle(self, records: Sequence[PollRecord]) -> int:
-        """End the polls of sources that are still ours, log and count them, with four statements for any number.
+        """End the polls of sources that are still ours, log and count them, with five statements for any number.
 
         Returns how many were still ours; the others get a log line, too.
         """
@@ -154,6 +137,7 @@ class Schedule:
         else:
             ended = self._connection.execute(_SETTLE_EACH, ends).rowcount
             self._connection.execute(fetch_log.insert(), lines)
+        self.leases.end(records)
         Counts(self._connection).add(counts_of(records), max(record.now for record in records))
         return ended
 
@@ -192,11 +176,11 @@ def _ranked(now: datetime, limits: _Limits) -> Subquery:
     Sources that were requested come first, then those that are due the longest, of hosts and kinds with free places.
     So a claim costs the same for any number of due sources.
     """
-    leased = _leased(now)
-    hosts, kinds = _outstanding(leased.c.host), _outstanding(leased.c.kind)
+    running = leased(now)
+    hosts, kinds = outstanding(running.c.host), outstanding(running.c.kind)
     first = union_all(
         *(
-            _candidates(now, leased, limits)
+            _candidates(now, running, limits)
             .where(condition)
             .order_by(source.c.due, source.c.id)
             .limit(_EXAMINED)
@@ -234,14 +218,15 @@ def _ranked(now: datetime, limits: _Limits) -> Subquery:
     )
 
 
-def _candidates(now: datetime, leased: CTE, limits: _Limits) -> Select[Any]:
+def _candidates(now: datetime, running: CTE, limits: _Limits) -> Select[Any]:
     """Return the claimable sources of hosts and kinds with free places."""
     paused = select(host.c.name).where(host.c.paused_until > now)
-    most = func.max(limits.of_host(leased.c.kind))
-    full_hosts = select(leased.c.host).group_by(leased.c.host).having(func.count() >= most)
-    full_kinds = select(leased.c.kind).group_by(leased.c.kind).having(func.count() >= limits.per_kind)
+    most = func.max(limits.of_host(running.c.kind))
+    full_hosts = select(running.c.host).group_by(running.c.host).having(func.count() >= most)
+    full_kinds = select(running.c.kind).group_by(running.c.kind).having(func.count() >= limits.per_kind)
     return select(source.c.id, source.c.kind, source.c.host, source.c.asked, source.c.due).where(
         _claimable(now),
+        ~is_leased(now),
         source.c.host.not_in(paused),
         source.c.host.not_in(full_hosts),
         source.c.kind.not_in(full_kinds),
@@ -264,35 +249,18 @@ class _Limits(NamedTuple):
 
 
 def _claimable(now: datetime) -> ColumnElement[bool]:
-    return and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now, _free(now))
-
-
-def _free(now: datetime) -> ColumnElement[bool]:
-    return or_(source.c.lease_until.is_(None), source.c.lease_until <= now)
-
-
-def _leased(now: datetime) -> CTE:
-    """Return the leased sources; they have a token, so their own index finds them."""
-    running = source.c.lease_token.is_not(None) & (source.c.lease_until > now)
-    return select(source.c.host, source.c.kind).where(running).cte("leased")
-
-
-def _outstanding(group: ColumnElement[str]) -> Subquery:
-    """Return the subquery that counts leased sources by group."""
-    return select(group.label("group"), func.count().label("outstanding")).group_by(group).subquery()
+    return and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now)
 
 
 def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any]) -> Update:
     """Return the update that ends a poll. A source whose poll was requested after this one began stays due."""
     asked_since = source.c.asked > given["began"]
-    same = ("failures", "unfinished", "strain", "interval", "rhythm", "speed", "appetite", "moving", "fetch_state")
+    same = ("failures", "strain", "interval", "rhythm", "speed", "appetite", "moving", "fetch_state")
     outcome = ("last_outcome", "last_error")
     return (
         update(source)
-        .where(source.c.id == given["row"], source.c.lease_token == given["token"])
+        .where(source.c.id == given["row"], is_ours(given["token"]))
         .values(
-            lease_token=None,
-            lease_until=None,
             asked=case((asked_since, source.c.asked), else_=None),
             due=case((asked_since, source.c.due), else_=given["to_due"]),
             due_reason=case((asked_since, source.c.due_reason), else_=given["to_due_reason"]),
@@ -310,14 +278,13 @@ def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollecti
 _MOMENTS = ("began", "polled", "success", "brought", "silent", "to_due")
 _GIVEN: Mapping[str, TypeEngine[Any]] = {
     "row": source.c.id.type,
-    "token": source.c.lease_token.type,
+    "token": source_lease.c.token.type,
     **dict.fromkeys(_MOMENTS, source.c.due.type),
     **{
         f"to_{name}": source.c[name].type
         for name in (
             "due_reason",
             "failures",
-            "unfinished",
             "strain",
             "interval",
             "rhythm",
@@ -345,7 +312,6 @@ def _schedule_row(record: PollRecord) -> dict[str, Any]:
         "to_due": record.due,
         "to_due_reason": record.due_reason,
         "to_failures": record.failures,
-        "to_unfinished": record.unfinished,
         "to_strain": record.failure_weight,
         "to_interval": round(record.interval.total_seconds()),
         "to_rhythm": None if record.publishing_profile is None else dict(record.publishing_profile),

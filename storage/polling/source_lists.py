@@ -174,6 +174,13 @@ class SourceLists:
         chosen = select(_user_id()).where(active, source.c.kind == kind, _user_id().is_not(None)).order_by(source.c.id)
         return list(dict.fromkeys(self._connection.execute(chosen).scalars()))
 
+    def slugs_from(self, first: str, limit: int, *, before: bool = False) -> list[tuple[str, str]]:
+        """Return slugs and names from a slug on, in order; `before`: those ahead of it, the nearest first."""
+        wanted = source.c.slug < first if before else source.c.slug >= first
+        order = source.c.slug.desc() if before else source.c.slug
+        chosen = select(source.c.slug, source.c.name).where(wanted, _PRESENT).order_by(order).limit(limit)
+        return [(row.slug, row.name) for row in self._connection.execute(chosen)]
+
     def slug_taken(self, slug: str) -> bool:
         """Return whether a slug is in use, including removed sources, whose items readers may still request."""
         return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None
@@ -207,7 +214,7 @@ def _stale_source(row: Any) -> StaleSource:  # noqa: ANN401  # a row whose colum
     return found._replace(state=SourceState(row.state), interval=timedelta(seconds=row.interval))
 
 
-def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlchemy can't type
+def source_of(row: Any, *, unfinished: int = 0) -> Source:  # noqa: ANN401  # a row whose columns SQLAlchemy can't type
     """Build the source of a row."""
     return Source(
         id=row.id,
@@ -224,7 +231,7 @@ def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlc
         floor=timedelta(seconds=row.floor),
         created=row.created,
         revision=row.revision,
-        poll=_poll_state(row),
+        poll=_poll_state(row, unfinished),
         own_host=row.own_host,
         ceiling=timedelta(seconds=row.ceiling),
         sealed=row.sealed,
@@ -235,7 +242,7 @@ def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlc
     )
 
 
-def _poll_state(row: Any) -> PollState:  # noqa: ANN401  # as above
+def _poll_state(row: Any, unfinished: int) -> PollState:  # noqa: ANN401  # as above
     return PollState(
         due=row.due,
         due_reason=row.due_reason,
@@ -249,10 +256,9 @@ def _poll_state(row: Any) -> PollState:  # noqa: ANN401  # as above
         last_outcome=row.last_outcome,
         last_error=row.last_error,
         last_error_code=row.last_error_code,
-        leased_until=row.lease_until,
         publishing_profile=row.rhythm,
         pending_redirect=row.moving,
         watch=row.watch,
         daily_cost=row.appetite,
-        unfinished=row.unfinished,
+        unfinished=unfinished,
     )

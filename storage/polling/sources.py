@@ -17,6 +17,7 @@ from aggregator.domain.source import (
 from aggregator.text.urls import LONGEST_SLUG
 from storage.moderation.audit_log import Audit
 from storage.polling.host_groups import Groups
+from storage.polling.leases import Leases
 from storage.polling.source_lists import SourceLists
 from storage.revision import Stream
 from storage.tables.polling import source, source_address
@@ -202,6 +203,7 @@ class Sources(SourceLists):
         A resumed source is due now. Any lease ends, and a requested poll is cancelled unless the source is resumed.
         """
         revision = Stream(self._connection).take(1)
+        Leases(self._connection).revoke(source_id)
         active = state is SourceState.ACTIVE
         due = case((source.c.due.is_not(None), literal(now, source.c.due.type)))  # if it is polled
         self._connection.execute(
@@ -211,8 +213,6 @@ class Sources(SourceLists):
                 state=state.value,
                 state_reason=reason,
                 revision=revision,
-                lease_token=None,
-                lease_until=None,
                 **({"due": due, "due_reason": "resumed", "failures": 0, "strain": 0.0} if active else {"asked": None}),
             )
         )

@@ -76,9 +76,10 @@ source = Table(
     Column("due", UtcDateTime),
     Column("due_reason", Text, nullable=False),
     Column("asked", UtcDateTime),  # a poll was requested then
+    # The leases of the version before, which may run beside this one: see `source_lease`. Not used any more.
     Column("lease_token", Text),
     Column("lease_until", UtcDateTime),
-    Column("unfinished", Integer, nullable=False, server_default="0"),  # polls in a row that started and never ended
+    Column("unfinished", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False),
     Column("strain", Float, nullable=False, server_default="0"),  # the sum of their weights
     Column("fetch_state", json_document, nullable=False),
@@ -106,19 +107,23 @@ source = Table(
     # Counts and sums by state and kind are read from this index alone.
     Index("ix_source_totals", "state", "kind", "last_polled", "speed"),
     Index(
-        "ix_source_leased",
-        "host",
-        "kind",
-        postgresql_where=text("lease_token IS NOT NULL"),
-        sqlite_where=text("lease_token IS NOT NULL"),
-    ),
-    Index(
         "ix_source_asked",
         "asked",
         postgresql_where=text("asked IS NOT NULL"),
         sqlite_where=text("asked IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
+)
+# The sources that a poll has leased, or whose last polls never ended: a few thousand rows for any number of sources.
+source_lease = Table(
+    "source_lease",
+    metadata,
+    Column("source_id", big_integer, ForeignKey("source.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),  # as in `source`, when it was leased
+    Column("token", Text),  # None: the lease ended
+    Column("until", UtcDateTime),
+    Column("unfinished", Integer, nullable=False, server_default="0"),  # polls in a row that started and never ended
 )
 # Former addresses of sources.
 source_address = Table(

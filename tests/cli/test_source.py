@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from click.shell_completion import ShellComplete
 
+from aggregator.__main__ import aggregator
 from aggregator.demo import SAMPLE_TOKEN
 from aggregator.domain.polling.api_refusals import Refusal
 from aggregator.domain.stream import Query
@@ -92,6 +94,7 @@ def test_wrong_usage(cli: CommandLine, publisher: Publisher) -> None:
     )
     assert "There is no source 'x'" in cli("source", "show", "x", code=2).stderr
     assert "There is no source 'x'" in cli("source", "pause", "x", code=2).stderr
+    assert "There is no source ''" in cli("source", "show", "", code=2).stderr
     for every in ("0", "nan", "1e99", "999999999"):
         assert "--every" in cli("source", "add", two[0], "--every", every, code=2).stderr
     assert publisher.hits.total() == 0
@@ -225,3 +228,41 @@ def test_removing_without_a_terminal_needs_the_word(cli: CommandLine, publisher:
 
 def test_an_empty_list_says_what_to_do(cli: CommandLine) -> None:
     assert "aggregator source add" in cli("source", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("slug", "guess"),
+    [("feed-11", "feed-1 or"), ("fed-2", "feed-2"), ("FEED-3", "feed-3"), ("Feed 2", "feed-2"), ("zzz", "")],
+)
+def test_a_mistyped_slug_leads_to_similar_ones(cli: CommandLine, publisher: Publisher, slug: str, guess: str) -> None:
+    for number in range(1, 4):
+        cli("source", "add", publisher.url(f"/good/{number}.xml"))
+    error = cli("source", "show", slug, code=2).stderr
+    assert f"There is no source '{slug}'." in error
+    assert (f"Did you mean {guess}" in error) if guess else ("Did you mean" not in error)
+    assert cli("pull", slug, code=2).stderr == error
+
+
+def test_a_mistyped_command_leads_to_similar_ones(cli: CommandLine) -> None:
+    assert "Did you mean 'status'?" in cli("stauts", code=2).stderr
+    assert "Did you mean 'set'?" in cli("source", "sett", code=2).stderr
+    assert "Did you mean" not in cli("xyzzy", code=2).stderr
+
+
+def test_shells_complete_slugs(cli: CommandLine, publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1, 4):
+        cli("source", "add", publisher.url(f"/good/{number}.xml"))
+    for name, value in cli.environ.items():
+        monkeypatch.setenv(name, value)
+
+    def completed(*words: str) -> list[str]:
+        *before, incomplete = words
+        completion = ShellComplete(aggregator, {}, "aggregator", "_AGGREGATOR_COMPLETE")
+        return [item.value for item in completion.get_completions(before, incomplete)]
+
+    assert completed("source", "show", "feed-") == ["feed-1", "feed-2", "feed-3"]
+    assert completed("pull", "feed-1", "feed-2") == ["feed-2"]
+    assert completed("source", "pause", "x") == []
+    assert completed("sta") == ["status"]
+    monkeypatch.setenv("AGGREGATOR_DATABASE_URL", "sqlite:////nowhere/db.sqlite3")
+    assert completed("source", "show", "feed-") == []

@@ -39,9 +39,8 @@ def added(cli: CommandLine, publisher: Publisher) -> str:
 
 
 def test_how_a_source_is_polled_can_be_changed(cli: CommandLine, added: str) -> None:
-    assert cli("source", "set", added, "--every", "7200", "--slow", "--identity", "guid").stdout == (
-        "feed-1: changed; it applies from the next poll.\n"
-    )
+    output = cli("source", "set", added, "--every", "2h", "--slow", "--identity", "guid").stdout
+    assert output == "feed-1: changed.\n"
     output = cli("source", "show", added).stdout
     assert "Interval: every 2 h, between 1 s and 24 h" in output
     assert "Options: identity: guid, slow: True" in output
@@ -51,11 +50,30 @@ def test_how_a_source_is_polled_can_be_changed(cli: CommandLine, added: str) -> 
     assert "Options: identity: guid, slow: False" in output
 
 
+def test_a_new_interval_counts_from_the_last_poll(cli: CommandLine, added: str, sqlite_store: Store) -> None:
+    def due_in() -> timedelta:
+        with sqlite_store.reading() as tx:
+            source = tx.polling.sources.get(added)
+        assert source is not None
+        assert source.poll.due is not None
+        assert source.poll.last_polled is not None
+        return source.poll.due - source.poll.last_polled
+
+    for every, seconds in (("6h", 21_600), ("1h30m", 5400), ("90", 90)):
+        cli("source", "set", added, "--every", every)
+        assert timedelta(seconds=seconds) <= due_in() < timedelta(seconds=seconds + 60)  # 90 s may have passed
+    assert "feed-1" in cli("source", "list").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         ((), "Give at least one option"),
-        (("--every", "soon"), "give a number of seconds, or 'auto'"),
+        (("--every", "soon"), "'soon' is not a duration, such as 90s, 10m, 2h or 1d, or 'auto'."),
+        (("--every", "2y"), "'2y' is not a duration"),
+        (("--every", "0"), "'0' is outside of 1s to 366d."),
+        (("--floor", "30"), "'30' is outside of 1m to 366d."),
+        (("--policy", "delay", "--delay", "8d"), "'8d' is outside of 1m to 7d."),
         (("--floor", "600", "--every", "60"), "more often than every 600 s"),
         (("--floor", "7200", "--ceiling", "3600"), "is above its ceiling"),
         (("--floor", "5"), "--floor"),

@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.config.settings import OPTIONS, Settings
 from aggregator.container import Container
-from aggregator.services.broker_probe import former_queues
+from aggregator.services.queues import former_queues
 from aggregator.system.heartbeat import OLDEST, Heartbeat
 from tests.deployment.compose import FOLDER, ROOT, SINGLE, Service, document, services
 from worker import create_app

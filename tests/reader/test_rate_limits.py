@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from aggregator.config.options import Rate
+from aggregator.config.option_values import Rate
 from aggregator.domain.secrets import Secret
 from aggregator.reader.errors import TooManyRequestsError
 from aggregator.reader.rate_limits import RateLimits

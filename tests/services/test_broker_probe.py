@@ -10,7 +10,8 @@ from redis import Redis
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.secrets import Secret
-from aggregator.services.broker_probe import QUEUES, queue_lengths, read_server
+from aggregator.services.broker_probe import queue_lengths, read_server
+from aggregator.services.queues import QUEUES
 from tests.servers import free_port
 from worker import create_app
 

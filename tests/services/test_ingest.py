@@ -23,7 +23,7 @@ from aggregator.domain.source import SourceState
 from aggregator.domain.stream import Query
 from aggregator.services.ingest import Ingest, PollTerms
 from aggregator.source_api.kind import PollContext, SourceKind
-from tests.building import NOON, add_source, an_activity, due_of, token
+from tests.building import NOON, add_source, an_activity, due_of, lease_of, token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -128,7 +128,7 @@ def test_each_source_ends_by_itself(store: Store) -> None:
     good, bad, same = (_source(store, slug) for slug in ("good", "bad", "same"))
     assert (good.poll.fetch_state, same.poll.fetch_state, bad.poll.fetch_state) == ({"etag": "a"}, {"etag": "b"}, {})
     assert (good.poll.failures, bad.poll.failures, bad.poll.last_error) == (0, 1, "It answered 500.")
-    assert all(source.poll.leased_until is None for source in (good, bad, same))
+    assert all(lease_of(store, source.id).until is None for source in (good, bad, same))
     assert NOON + QUARTER <= due_of(good) <= NOON + 1.1 * QUARTER
 
 
@@ -146,7 +146,7 @@ def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) ->
     assert (report.outcome, report.error) == ("failed", "another worker has taken it over")
     assert _shown(store) == set()
     assert _source(store, "news").poll.fetch_state == {}
-    assert _source(store, "news").poll.leased_until == NOON + LEASE  # the other one's
+    assert lease_of(store, _source(store, "news").id).until == NOON + LEASE  # the other one's
 
 
 def test_what_cannot_be_stored_costs_its_source_alone(store: Store) -> None:
@@ -158,7 +158,7 @@ def test_what_cannot_be_stored_costs_its_source_alone(store: Store) -> None:
     assert reports["a"].outcome == "failed"
     assert "can't be stored" in (reports["a"].error or "")
     assert _source(store, "a").poll.failures == 1
-    assert _source(store, "a").poll.leased_until is None
+    assert lease_of(store, _source(store, "a").id).until is None
 
 
 def test_a_kind_that_breaks_fails_what_it_had_not_ended(store: Store) -> None:
@@ -173,13 +173,13 @@ def test_what_was_not_begun_in_time_stays_due(store: Store) -> None:
     reports = _poll(store, Scripted({"a": FetchResult(unchanged=True)}), "a", "b")
     assert reports.keys() == {"a"}
     left = _source(store, "b")
-    assert (left.poll.due, left.poll.leased_until, left.poll.last_polled) == (NOON, None, None)
+    assert (left.poll.due, lease_of(store, left.id).until, left.poll.last_polled) == (NOON, None, None)
 
 
 def test_a_permanent_error_stops_the_source_and_says_why(store: Store) -> None:
     _poll(store, Scripted({"a": _failure(AccountError("@a is suspended."))}), "a")
     stopped = _source(store, "a")
-    assert (stopped.state, stopped.state_reason, stopped.poll.leased_until) == (
+    assert (stopped.state, stopped.state_reason, lease_of(store, stopped.id).until) == (
         SourceState.STOPPED,
         "@a is suspended.",
         None,
@@ -228,7 +228,7 @@ def test_what_a_publisher_says_never_costs_another_source_its_outcome(store: Sto
     assert [reports[slug].outcome for slug in "abcd"] == ["unchanged", "failed", "unchanged", "new"]
     sources = [_source(store, slug) for slug in "abcd"]
     assert [source.poll.last_outcome for source in sources] == ["unchanged", "failed", "unchanged", "new"]
-    assert all(source.poll.leased_until is None for source in sources)
+    assert all(lease_of(store, source.id).until is None for source in sources)
     assert sources[1].poll.last_error == "It answered ."
 
 
@@ -236,8 +236,8 @@ def test_one_outcome_that_cannot_be_stored_costs_no_other(store: Store) -> None:
     kind = Scripted({"a": FetchResult(unchanged=True), "b": FetchResult(state={"x": object()}, unchanged=True)})
     _poll(store, kind, "a", "b", "c")
     assert _source(store, "a").poll.last_outcome == "unchanged"
-    assert _source(store, "b").poll.leased_until is not None  # until it runs out
-    assert _source(store, "c").poll.leased_until is None  # given back
+    assert lease_of(store, _source(store, "b").id).until is not None  # until it runs out
+    assert lease_of(store, _source(store, "c").id).until is None  # given back
 
 
 def test_many_unchanged_sources_share_a_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,9 @@ from aggregator.domain.monitoring.alerts import SOURCE
 from aggregator.services.alert_rounds import current_conditions
 from aggregator.services.poll_records import MOST_UNFINISHED
 from storage.polling.clock_correction import REASON, TOLERANCE
+from storage.polling.leases import Lease
 from storage.tables.polling import host
-from tests.building import NOON, add_source, due_of
+from tests.building import NOON, add_source, due_of, lease_of
 from tests.upstream import Publisher
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ def tick(container: Container, clock: Clock, deadly: int, *, reported: bool = Tr
     return [batch.ids for batch in batches]
 
 
+def _unfinished(container: Container, source: Source) -> int:
+    return lease_of(container.store, source.id).unfinished
+
+
 @pytest.mark.parametrize("reported", [True, False], ids=["told at once", "lease runs out"])
 def test_a_source_that_ends_its_process_fails_alone(container: Container, clock: Clock, *, reported: bool) -> None:
     deadly = sources(container)["s3"].id
@@ -97,7 +102,7 @@ def test_a_source_that_ends_its_process_fails_alone(container: Container, clock:
         [source.id] for source in sources(container).values()
     ]
     others = [source for source in sources(container).values() if source.id != deadly]
-    assert [(source.poll.last_outcome, source.poll.unfinished) for source in others] == [("new", 0)] * 4
+    assert [(source.poll.last_outcome, _unfinished(container, source)) for source in others] == [("new", 0)] * 4
     assert [deadly] in tick(container, clock, deadly, reported=reported)
     assert sources(container)["s3"].poll.failures == 0
 
@@ -107,7 +112,7 @@ def test_a_source_that_ends_its_process_fails_alone(container: Container, clock:
 
     failed = sources(container)["s3"]
     assert (failed.poll.failures, failed.poll.last_error_code) == (1, WorkerLostError.code)
-    assert failed.poll.unfinished == MOST_UNFINISHED - 1
+    assert _unfinished(container, failed) == MOST_UNFINISHED - 1
     assert due_of(failed) > clock.now
     with container.store.reading() as tx:  # what `status` and alerts show
         (condition,) = current_conditions(tx, container.settings, clock.now)
@@ -120,23 +125,23 @@ def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(container: Contai
         claimed = tx.polling.schedule.claim_these([sources(container)["s1"].id], clock.now, lease=LEASE, token="t")
         for _ in range(MOST_UNFINISHED - 1):
             tx.polling.schedule.renew([source.id for source in claimed], "t", clock.now + LEASE)
-    assert sources(container)["s1"].poll.unfinished == MOST_UNFINISHED - 1
+    assert _unfinished(container, sources(container)["s1"]) == MOST_UNFINISHED - 1
     container.polling.poll([claimed[0].id], "t")
-    assert (sources(container)["s1"].poll.last_outcome, sources(container)["s1"].poll.unfinished) == ("new", 0)
+    assert (sources(container)["s1"].poll.last_outcome, _unfinished(container, sources(container)["s1"])) == ("new", 0)
 
 
 def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(container: Container, clock: Clock) -> None:
     clock.now += TICK
     (batch,) = container.dispatcher.claim()
     container.dispatcher.give_back(batch)
-    assert {source.poll.unfinished for source in sources(container).values()} == {0}
+    assert {_unfinished(container, source) for source in sources(container).values()} == {0}
     clock.now += TICK
     (batch,) = container.dispatcher.claim()
     container.limits = type(container.limits)(
         container.limits.hard, container.limits.soft, -1.0, container.limits.per_host
     )
     container.polling.poll(batch.ids, batch.token)  # too late for any of them to begin
-    assert {(source.poll.unfinished, source.poll.leased_until) for source in sources(container).values()} == {(0, None)}
+    assert {lease_of(container.store, source.id) for source in sources(container).values()} == {Lease()}
 
 
 def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
@@ -153,14 +158,14 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
         patched.setattr("aggregator.services.ingest.Ingest._close", away)
         with pytest.raises(StoreUnavailableError):
             container.polling.poll(batch.ids, batch.token)
-    assert {source.poll.unfinished for source in sources(container).values()} == {1}
+    assert {_unfinished(container, source) for source in sources(container).values()} == {1}
 
     container.dispatcher.release(batch.ids, batch.token, ended=True)  # as the worker has it done
     clock.now += TICK
     batches = container.dispatcher.claim()  # they are free again, and due together
 
     assert [sorted(batch.ids) for batch in batches] == [sorted(batch.ids)]
-    assert {source.poll.unfinished for source in sources(container).values()} == {0}
+    assert {_unfinished(container, source) for source in sources(container).values()} == {0}
 
 
 def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
@@ -183,7 +188,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
         assert due_of(source) <= clock.now + source.floor
         assert source.poll.due_reason == REASON
         assert source.poll.last_polled == clock.now
-        assert source.poll.leased_until in {None, clock.now}
+        assert lease_of(container.store, source.id).until in {None, clock.now}
     with container.store.reading() as tx:
         assert tx.polling.hosts.paused(clock.now) == []
     with container.store.engine.connect() as connection:

@@ -23,7 +23,7 @@ from aggregator.domain.stream import Query
 from aggregator.services.subscribe import Subscription, subscribe
 from aggregator.source_api.kind import PollContext, SourceKind
 from storage.tables.polling import source
-from tests.building import NOON, an_activity, due_of
+from tests.building import NOON, an_activity, due_of, lease_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
@@ -106,7 +106,7 @@ def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
     assert first is not None
     assert (first.outcome, first.new) == ("new", 2)
     assert _shown(store) == {"1", "2"}
-    assert (added.slug, added.poll.fetch_state, added.poll.leased_until) == ("news", {"etag": "a"}, None)
+    assert (added.slug, added.poll.fetch_state, lease_of(store, added.id).until) == ("news", {"etag": "a"}, None)
     assert NOON + QUARTER <= due_of(added) <= NOON + 1.1 * QUARTER
     with store.reading() as tx:
         assert [line["outcome"] for line in tx.polling.schedule.log(added.id, 9)] == ["new"]

@@ -8,7 +8,7 @@ from redis import Redis
 
 from aggregator.config.broker import queue_prefix
 from aggregator.config.broker_address import BrokerAddress, BrokerKind
-from aggregator.services.broker_probe import QUEUES
+from aggregator.services.queues import QUEUES
 from aggregator.services.rabbitmq_probe import connected
 from storage.store import Store
 

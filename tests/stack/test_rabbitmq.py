@@ -12,8 +12,9 @@ import pytest
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.secrets import Secret
-from aggregator.services.broker_probe import QUEUES, queue_lengths, read_rabbitmq_version
+from aggregator.services.broker_probe import queue_lengths, read_rabbitmq_version
 from aggregator.services.doctor.broker_checks import check_broker
+from aggregator.services.queues import QUEUES
 from tests.faults.tcp_proxy import TcpProxy
 from tests.processes import Processes, eventually
 from tests.servers import free_port

@@ -9,7 +9,8 @@ import pytest
 from redis import Redis
 
 from aggregator.domain.secrets import Secret
-from aggregator.services.broker_probe import QUEUES, queue_lengths, read_server
+from aggregator.services.broker_probe import queue_lengths, read_server
+from aggregator.services.queues import QUEUES
 from tests import servers
 from tests.processes import Processes, eventually
 from tests.upstream import Publisher

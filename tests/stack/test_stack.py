@@ -213,7 +213,8 @@ def test_a_worker_that_is_asked_to_stop_ends_its_polls_first(stack: Processes, p
     stack.terminate("worker", signal.SIGTERM, patience=40)
     store = Store.open(stack.environ["AGGREGATOR_DATABASE_URL"])
     with store.reading() as tx:
-        assert all(source.poll.leased_until is None or source.poll.last_polled for source in tx.polling.sources.each())
+        unpolled = [source.id for source in tx.polling.sources.each() if not source.poll.last_polled]
+        assert tx.polling.schedule.leases.all(unpolled) == {}
         count = sum(tx.polling.schedule.log(source.id, 1)[0]["new"] for source in tx.polling.sources.each())
     store.close()
     assert count == 4

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.reader.conftest import compiled_templates, empty_reader, unhurried
+from tests.reader.conftest import compiled_templates, empty_reader
 
-__all__ = ["compiled_templates", "empty_reader", "unhurried"]
+__all__ = ["compiled_templates", "empty_reader"]

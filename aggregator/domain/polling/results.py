@@ -61,13 +61,14 @@ class FetchResult:
 
     `activities` are oldest first. `unchanged`: the source had no changes (304, or identical bytes). `state` replaces
     the source's fetch state in the transaction that stores the activities. `gone` are keys that the source reports as
-    deleted.
+    deleted; `account_gone`: the account doesn't exist any more, so that all items of the source are removed.
     """
 
     activities: Sequence[NewActivity] = ()
     state: Mapping[str, Json] = field(default_factory=dict)
     unchanged: bool = False
     gone: Sequence[str] = ()
+    account_gone: bool = False
     name: str | None = None  # the source's title
     not_before: datetime | None = None  # the publisher or the budget requests no earlier poll
     look_again: datetime | None = None  # something may change until then, so poll just afterwards

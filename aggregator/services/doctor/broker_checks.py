@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from aggregator.config.broker_address import BrokerAddress, BrokerKind
 from aggregator.domain.monitoring.findings import error, warning
-from aggregator.services.broker_probe import QUEUES, queue_lengths, read_rabbitmq_version, read_server
+from aggregator.services.broker_probe import queue_lengths, read_rabbitmq_version, read_server
+from aggregator.services.queues import QUEUES
 from aggregator.services.system_facts import read_system_facts
 from aggregator.services.system_status import needed_queues
 

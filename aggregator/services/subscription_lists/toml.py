@@ -14,6 +14,7 @@ from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, LONGEST_INTERVAL, SHORTEST_FLOOR
 from aggregator.domain.source import OnEdit, Policy, SourceState
 from aggregator.sources import kinds
+from aggregator.text.durations import duration_text, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,8 +30,6 @@ _KNOWN = frozenset(
     }
 )
 _LISTS = frozenset({"trusted", "options", "paused"})  # attributes that OPML holds as JSON
-_SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _CEILING = timedelta(hours=24)
 _WEB = re.compile(r"(?i)https?://")
 _KEYS = re.compile(  # query parameters that act as credentials
@@ -138,16 +137,12 @@ def _pace(table: Mapping[str, Any], where: str) -> dict[str, int]:
 def _span(value: Any, where: str) -> timedelta | None:  # noqa: ANN401
     if value is None:
         return None
-    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise BadRequestError(f'{where} is {value!r}; expected a duration such as "90s", "10m", "2h" or "1d".')
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-
-
-def _span_text(span: timedelta) -> str:
-    seconds = round(span.total_seconds())
-    unit = next(unit for unit in "dhms" if seconds % _UNITS[unit] == 0)
-    return f"{seconds // _UNITS[unit]}{unit}"
+    try:
+        if isinstance(value, str) and (span := parse_duration(value)):
+            return span
+    except (ValueError, OverflowError):
+        pass
+    raise BadRequestError(f'{where} is {value!r}; expected a duration such as "90s", "10m", "2h" or "1d".')
 
 
 def table_of(source: Source) -> Table:
@@ -161,17 +156,21 @@ def table_of(source: Source) -> Table:
         "slug": source.slug,
         "name": source.name,
         "policy": source.policy.value,
-        **({"delay": _span_text(source.delay)} if source.delay and source.policy is Policy.DELAY else {}),
+        **(
+            {"delay": duration_text(source.delay.total_seconds())}
+            if source.delay and source.policy is Policy.DELAY
+            else {}
+        ),
         **({"on_edit": source.on_edit.value} if source.on_edit is not OnEdit.STAY else {}),
         **({"trusted": list(source.trusted)} if source.trusted else {}),
-        **({"every": _span_text(source.every)} if source.every else {}),
+        **({"every": duration_text(source.every.total_seconds())} if source.every else {}),
         # Shorter intervals come from hosts that the operator opened; discovery finds them again.
         **(
-            {"floor": _span_text(source.floor)}
+            {"floor": duration_text(source.floor.total_seconds())}
             if source.floor != DOCUMENT_FLOOR and source.floor >= timedelta(minutes=1)
             else {}
         ),
-        **({"ceiling": _span_text(source.ceiling)} if source.ceiling != _CEILING else {}),
+        **({"ceiling": duration_text(source.ceiling.total_seconds())} if source.ceiling != _CEILING else {}),
         **({"options": options} if options else {}),
         **({"paused": True} if source.state is not SourceState.ACTIVE else {}),
     }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain.errors import MissingAccountError, NotAllowedError, SourceError, UnreadableError
 from aggregator.fetching.response import TransferStats
+from aggregator.source_api.untrusted_json import Record, decoded, record, records
 from aggregator.sources.bluesky.addresses import is_did, xrpc
-from aggregator.sources.bluesky.payload import Record, decoded, record, records
+from aggregator.sources.bluesky.network import API
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ class AppView:
             SourceError: the response was not usable.
         """
         url = xrpc(self.base, "app.bsky.actor.getProfile", {"actor": actor})
-        found = record(decoded((await self._get(url, f"the account {actor}")).body))
+        found = record(decoded((await self._get(url, f"the account {actor}")).body, API))
         if not is_did(found.get("did")):
             raise UnreadableError(f"{self.base} answers without an account, so it is not the API of a Bluesky AppView.")
         return found
@@ -59,7 +60,7 @@ class AppView:
             SourceError: the response was not usable.
         """
         url = xrpc(self.base, "app.bsky.actor.getProfiles", {"actors": dids})
-        found = record(decoded((await self._get(url, "one of the accounts")).body)).get("profiles")
+        found = record(decoded((await self._get(url, "one of the accounts")).body, API)).get("profiles")
         if not isinstance(found, list):
             raise UnreadableError(f"{self.base} answers without profiles, so it is not the API of a Bluesky AppView.")
         return records(found)
@@ -70,7 +71,7 @@ class AppView:
         Raises:
             SourceError: the response was not usable.
         """
-        return record(decoded((await self._get(xrpc(self.base, method, query), "this feed or list")).body))
+        return record(decoded((await self._get(xrpc(self.base, method, query), "this feed or list")).body, API))
 
     async def page(self, url: str, etag: str | None = None) -> Response:
         """Request a page of posts.

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import Link, Media
+from aggregator.source_api.untrusted_json import Record, address, record, records, text, whole
 from aggregator.sources.bluesky.addresses import GENERATORS, LISTS, POSTS, STARTER_PACKS, page_of, uri_of
-from aggregator.sources.bluesky.payload import Record, address, record, records, text, type_of, whole
+from aggregator.sources.bluesky.lexicon import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

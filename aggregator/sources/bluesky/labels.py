@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from aggregator.sources.bluesky.payload import Record, record, records, text
+from aggregator.source_api.untrusted_json import Record, record, records, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,6 +6,7 @@ from aggregator.domain.activity import ActivityKind
 from aggregator.domain.networks import LegalTerms, Network, Noun
 
 NETWORK = "bluesky"
+API = "the API of a Bluesky AppView"  # for errors
 
 # Without `hosts`: the feeds at bsky.app that were added before remain feeds.
 BLUESKY = Network(

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.domain.activity import ActivityKind, Actor, Content, Link, NewActivity, Original
 from aggregator.domain.errors import UnreadableError
 from aggregator.domain.polling.results import UnreadEntry
+from aggregator.source_api.untrusted_json import (
+    Record,
+    address,
+    compact,
+    decoded,
+    moment,
+    record,
+    records,
+    text,
+    texts,
+    without,
+)
 from aggregator.sources.bluesky import richtext
 from aggregator.sources.bluesky.addresses import (
     POSTS,
@@ -22,19 +34,8 @@ from aggregator.sources.bluesky.addresses import (
 )
 from aggregator.sources.bluesky.embeds import embedded
 from aggregator.sources.bluesky.labels import Hidden, hidden_by, is_sensitive
-from aggregator.sources.bluesky.network import NETWORK
-from aggregator.sources.bluesky.payload import (
-    Record,
-    address,
-    compact,
-    decoded,
-    moment,
-    record,
-    records,
-    text,
-    texts,
-    type_of,
-)
+from aggregator.sources.bluesky.lexicon import type_of
+from aggregator.sources.bluesky.network import API, NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +103,7 @@ def read_page(body: bytes, no_reposts: bool = False) -> Reading:
     Raises:
         UnreadableError: it is no such response.
     """
-    page = record(decoded(body))
+    page = record(decoded(body, API))
     if not isinstance(page.get("feed"), list):
         return read_posts(body)
     reading = Reading(cursor=text(page.get("cursor"), _LONGEST_CURSOR) or None)
@@ -122,7 +123,7 @@ def read_posts(body: bytes) -> Reading:
     Raises:
         UnreadableError: it is no such response.
     """
-    posts = record(decoded(body)).get("posts")
+    posts = record(decoded(body, API)).get("posts")
     if not isinstance(posts, list):
         raise UnreadableError("The response has no list of posts, so this is not the API of a Bluesky AppView.")
     reading = Reading()
@@ -142,7 +143,7 @@ def _put_in_order(entries: dict[str, Entry]) -> None:
 def read_again(raw: bytes) -> list[NewActivity]:
     """Convert a post that a former version could not read, as it was kept."""
     reading = Reading()
-    _read(record(decoded(raw)), reading)
+    _read(record(decoded(raw, API)), reading)
     return reading.activities
 
 
@@ -339,10 +340,4 @@ def actor_of(profile: Record) -> Actor:
 
 
 def _digest(kept: Record) -> str:
-    return hashlib.sha256(compact(_without_volatile(kept))).hexdigest()
-
-
-def _without_volatile(value: Any) -> Any:  # noqa: ANN401  # any JSON
-    if isinstance(value, dict):
-        return {name: _without_volatile(item) for name, item in value.items() if name not in _VOLATILE}
-    return [_without_volatile(item) for item in value] if isinstance(value, list) else value
+    return hashlib.sha256(compact(without(kept, _VOLATILE))).hexdigest()

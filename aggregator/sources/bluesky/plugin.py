@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.errors import BadRequestError, MissingAccountError
-from aggregator.domain.polling.results import Discovery, FetchResult, PublisherHints
-from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
 from aggregator.domain.settings_schema import Option, secure_address
 from aggregator.domain.source_options import OptionType, SourceOption
 from aggregator.fetching.request_target import host_key
-from aggregator.source_api.documents import facts_of, side_by_side
+from aggregator.source_api.documents import side_by_side
 from aggregator.source_api.kind import QueueClass, SourceKind
+from aggregator.source_api.timeline_poll import TimelinePoll, discovered, hints_until
 from aggregator.sources.bluesky import addresses
 from aggregator.sources.bluesky.addresses import (
     GENERATORS,
@@ -34,13 +32,12 @@ from aggregator.sources.bluesky.addresses import (
 )
 from aggregator.sources.bluesky.network import BLUESKY, NETWORK
 from aggregator.sources.bluesky.push import JETSTREAM, PushesJetstream
-from aggregator.text.urls import slug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aggregator.domain.activity import Actor, NewActivity
-    from aggregator.domain.polling.results import PollOutcome
+    from aggregator.domain.polling.results import Discovery, FetchResult, PollOutcome
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.response import Response, TransferStats
     from aggregator.source_api.kind import PollContext
@@ -50,7 +47,6 @@ if TYPE_CHECKING:
 READER = 1  # raise when posts are read differently, so that all are read again
 MOST_KNOWN = 200  # entries whose removal is noticed
 MOST_CHECKS = 25  # older posts looked up by id in a poll, with one request
-CHECK_EVERY = timedelta(hours=1)
 PUBLIC_APPVIEW = "https://public.api.bsky.app"
 
 _OPTIONS = (
@@ -152,19 +148,8 @@ class Bluesky(PushesJetstream, SourceKind):
         api: AppView,
     ) -> Discovery:
         response = await api.page(_page(api.base, options))
-        result = await _result(response, {}, options, context, api)
-        return Discovery(
-            kind=self.name,
-            address=str(subject),
-            host=host_key(api.base),
-            name=name[:200],
-            slug=slug(name) or slug(str(subject)) or "bluesky",
-            every=None,
-            floor=PRIVATE_FLOOR if response.private else DOCUMENT_FLOOR,
-            options=options,
-            first_result=result,
-            notes=notes,
-        )
+        result = await _result(response, _poll(options, {}, context, api), options, context, api)
+        return discovered(self, host_key(api.base), str(subject), name, response, result, options, notes)
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources concurrently, each failing separately."""
@@ -272,99 +257,49 @@ def _excluded(options: Mapping[str, Json]) -> Sequence[Json]:
 
 async def _read(source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
     state, api = source.poll.fetch_state, _app_view(context, tally)
-    url = _page(api.base, source.options)
-    subset = "reposts" in _excluded(source.options)
-    same = (state.get("url"), state.get("reader"), state.get("no_reposts")) == (url, READER, subset)
-    known: Mapping[str, Any] = state if same else {}
-    etag = known.get("etag") if not _check_due(known, context.clock()) else None
+    poll = _poll(source.options, state, context, api)
     try:
-        response = await api.page(url, etag)
+        response = await api.page(poll.url, poll.etag)
     except MissingAccountError:
-        if not state.get("known") or await _exists(source, api):
+        if not state.get("known") or not await _is_gone(source, context, api):
             raise
-        return await _withdrawn(state, source.options, context, api)
-    return await _result(response, known, source.options, context, api)
+        return poll.account_gone(_GONE)
+    return await _result(response, poll, source.options, context, api)
 
 
-async def _exists(source: Source, api: AppView) -> bool:
-    """Return whether an account still exists; what isn't an account is left to people."""
+async def _is_gone(source: Source, context: PollContext, api: AppView) -> bool:
+    """Return whether an account is gone: it has no profile and none of the known posts is left."""
     did = source.options.get("user_id")
-    return did is None or any(profile.get("did") == did for profile in await api.profiles([str(did)]))
+    if did is None or any(profile.get("did") == did for profile in await api.profiles([str(did)])):
+        return False  # it exists; what isn't an account is left to people
+    return not await _timeline(source.poll.fetch_state.get("known") or {}, source.options, context, api).has_posts()
 
 
-async def _withdrawn(
-    state: Mapping[str, Any], options: Mapping[str, Json], context: PollContext, api: AppView
-) -> FetchResult:
-    """Return that an account's posts are gone with it, as far as the service doesn't have them any more."""
-    timeline = _timeline(state, options, context, api)
-    await timeline.leave()
-    return FetchResult(
-        timeline.activities(),
-        {**state, "known": timeline.newest(MOST_KNOWN), "digest": None, "etag": None, "note": _GONE},
-        gone=timeline.gone,
-        skipped=len(timeline.unchanged),
-        present=timeline.unchanged,
-        note=_GONE,
-    )
+def _poll(options: Mapping[str, Json], state: Mapping[str, Any], context: PollContext, api: AppView) -> TimelinePoll:
+    basis = {"reader": READER, "no_reposts": "reposts" in _excluded(options)}
+    return TimelinePoll(_page(api.base, options), basis, state, context.clock(), MOST_KNOWN, MOST_CHECKS)
 
 
-def _timeline(state: Mapping[str, Any], options: Mapping[str, Json], context: PollContext, api: AppView) -> Timeline:
+def _timeline(known: Mapping[str, Any], options: Mapping[str, Json], context: PollContext, api: AppView) -> Timeline:
     from aggregator.sources.bluesky.timeline import Timeline
 
-    return Timeline(
-        state.get("known") or {},
-        api,
-        context,
-        no_reposts="reposts" in _excluded(options),
-        complete="user_id" in options,
-    )
+    no_reposts = "reposts" in _excluded(options)
+    return Timeline(known, api, context, no_reposts=no_reposts, complete="user_id" in options)
 
 
 async def _result(
-    response: Response, known: Mapping[str, Any], options: Mapping[str, Json], context: PollContext, api: AppView
+    response: Response, poll: TimelinePoll, options: Mapping[str, Json], context: PollContext, api: AppView
 ) -> FetchResult:
     from aggregator.sources.bluesky.client import limit_reached_until
 
-    now, hints = context.clock(), PublisherHints()
-    if (until := limit_reached_until(response.headers, now)) is not None:
-        hints = PublisherHints(at_least=until - now, why="RateLimit-Reset")
-    digest, is_due = hashlib.sha256(response.body).hexdigest(), _check_due(known, now)
-    if response.status == 304 or (digest == known.get("digest") and not is_due):  # noqa: PLR2004
-        return FetchResult(state=known, unchanged=True, hints=hints, facts=facts_of(response))
-    timeline = _timeline(known, options, context, api)
-    await timeline.read(response.body)
-    if "hashtag" not in options and GENERATORS not in str(options.get("uri")):  # those have no order to rely on
-        await timeline.fill_gap(lambda cursor: _page(api.base, options, cursor=cursor))
-    last = str(known.get("looked_up") or "")
-    looked_up = await timeline.look_for_removals(MOST_CHECKS if is_due else 0, last)
-    state = {
-        "url": _page(api.base, options),
-        "reader": READER,
-        "no_reposts": "reposts" in _excluded(options),
-        "etag": None if timeline.unfinished else response.headers.get("ETag"),
-        "digest": None if timeline.unfinished else digest,
-        "known": timeline.newest(MOST_KNOWN),
-        "checked": now.isoformat() if is_due else known.get("checked"),
-        "looked_up": looked_up,
-        "note": timeline.note(),
-    }
-    return FetchResult(
-        timeline.activities(),
-        state,
-        gone=timeline.gone,
-        hints=hints,
-        skipped=len(timeline.unchanged),
-        present=timeline.unchanged,
-        note=timeline.note(),
-        facts=facts_of(response),
-        unread=timeline.unread,
+    hints = hints_until(limit_reached_until(response.headers, poll.now), poll.now, "RateLimit-Reset")
+    unordered = "hashtag" in options or GENERATORS in str(options.get("uri"))
+    return await poll.result(
+        response,
+        lambda known: _timeline(known, options, context, api),
+        None if unordered else lambda cursor: _page(api.base, options, cursor=cursor),
+        hints,
     )
-
-
-def _check_due(known: Mapping[str, Any], now: datetime) -> bool:
-    """Return whether posts that left the first page are looked up again."""
-    last = known.get("checked")
-    return last is None or not timedelta() <= now - datetime.fromisoformat(last) < CHECK_EVERY
 
 
 KIND = Bluesky()

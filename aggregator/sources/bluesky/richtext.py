@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.domain.activity import Link, Mention
+from aggregator.source_api.untrusted_json import Record, address, record, records, text
 from aggregator.sources.bluesky.addresses import hashtag_page, is_did, profile_page
-from aggregator.sources.bluesky.payload import Record, address, record, records, text, type_of
+from aggregator.sources.bluesky.lexicon import type_of
 from aggregator.text.html import clean_html
 
 if TYPE_CHECKING:

@@ -132,14 +132,14 @@ class Timeline:
             return last  # the service is busy, or answers something else; the next poll goes on
         return before[-1] if before else last
 
-    async def leave(self) -> None:
-        """Look all known posts up, since their account is gone; its reposts are gone with it.
+    async def has_posts(self) -> bool:
+        """Look the known posts up, apart from reposts, and return whether there still is one.
 
         Raises:
             SourceError: a response was not usable.
         """
         await self._look_up([id_ for id_, entry in self._known.items() if not entry.subject])
-        self._withdraw(id_ for id_, entry in self._known.items() if entry.subject)
+        return bool(self._current)
 
     async def _look_up(self, ids: Sequence[str]) -> None:
         """Look known entries up by the ids of their posts; a repost is gone with the post."""

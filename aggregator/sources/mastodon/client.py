@@ -14,8 +14,9 @@ from aggregator.domain.errors import (
     SourceError,
     UnreadableError,
 )
+from aggregator.source_api.untrusted_json import Record, decoded, moment, record, records, text
 from aggregator.sources.mastodon.addresses import Account, api, is_id, scheme_of
-from aggregator.sources.mastodon.payload import Record, decoded, moment, record, records, text
+from aggregator.sources.mastodon.network import API
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def base_of(account: Account, http: Http) -> str:
     home = f"{scheme_of(account.server)}://{account.server}"
     resource = quote(f"acct:{account.name}@{account.server}", safe=":@")
     response = await http.get(f"{home}/.well-known/webfinger?resource={resource}", accept=_WEBFINGER)
-    for link in records(record(decoded(response.body)).get("links")):
+    for link in records(record(decoded(response.body, API)).get("links")):
         url = canonical_url(text(link.get("href"), 2000)) if link.get("rel") == "self" else None
         if url and "activity" in text(link.get("type"), 200):
             parts = urlsplit(url)
@@ -60,7 +61,7 @@ async def account_of(base: str, name: str, http: Http) -> Record:
         response = await http.get(api(base, "accounts/lookup", {"acct": name}), accept=_ACCEPT)
     except SourceError as problem:
         raise _explained(problem, base, f"{base} has no account {name!r}.") from None
-    account = record(decoded(response.body))
+    account = record(decoded(response.body, API))
     if not is_id(account.get("id")):
         raise UnreadableError(f"{base} answers without an account, so it has no API of Mastodon.")
     return account

@@ -6,6 +6,7 @@ from aggregator.domain.activity import ActivityKind
 from aggregator.domain.networks import LegalTerms, Network, Noun
 
 NETWORK = "mastodon"
+API = "the API of a Mastodon server"  # for errors
 
 MASTODON = Network(
     NETWORK,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import html as entities
-import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import ActivityKind, Actor, Content, Link, Media, Mention, NewActivity, Original, Poll
 from aggregator.domain.errors import UnreadableError
 from aggregator.domain.polling.results import UnreadEntry
-from aggregator.sources.mastodon.addresses import is_id
-from aggregator.sources.mastodon.network import NETWORK
-from aggregator.sources.mastodon.payload import (
+from aggregator.source_api.untrusted_json import (
     Record,
     address,
+    compact,
     decoded,
     moment,
     record,
@@ -23,7 +21,10 @@ from aggregator.sources.mastodon.payload import (
     seconds,
     text,
     whole,
+    without,
 )
+from aggregator.sources.mastodon.addresses import is_id
+from aggregator.sources.mastodon.network import API, NETWORK
 from aggregator.text.html import clean_html, text_of_clean
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def read_statuses(body: bytes, server: str, unlisted: bool = False) -> Reading:
     Raises:
         UnreadableError: it is no such list.
     """
-    found = decoded(body)
+    found = decoded(body, API)
     if not isinstance(found, list):
         raise UnreadableError(f"The response of {server} is not a list of statuses.")
     reading = Reading()
@@ -102,7 +103,7 @@ def read_statuses(body: bytes, server: str, unlisted: bool = False) -> Reading:
 
 def read_again(raw: bytes) -> list[NewActivity]:
     """Convert a status that a former version could not read, as it was kept."""
-    kept = record(decoded(raw))
+    kept = record(decoded(raw, API))
     status, server = record(kept.get("status")), text(kept.get("server"))
     reading = Reading()
     _read(status, {status.get("id", ""): status}, server, reading, unlisted=True)
@@ -119,7 +120,7 @@ def _read(status: Record, parents: Mapping[str, Record], server: str, reading: R
     try:
         activity = _activity(status, parents, server)
     except _ODD as problem:
-        raw = _compact({"status": status, "server": server})
+        raw = compact({"status": status, "server": server})
         reason = f"{type(problem).__name__}: {problem}"[:200]
         reading.unread.append(UnreadEntry(_uri(status, server), f"{NETWORK}:{_uri(status, server)}", reason, raw))
         return
@@ -137,10 +138,10 @@ def _activity(status: Record, parents: Mapping[str, Record], server: str) -> New
         native_id=uri,
         key=f"{NETWORK}:{uri}",
         content=content,
-        entry_digest=hashlib.sha256(_compact(_without_volatile(status))).hexdigest(),
+        entry_digest=hashlib.sha256(compact(without(status, _VOLATILE))).hexdigest(),
         object=object_,
         object_key=about,
-        raw=_compact({"status": status, "server": server}),
+        raw=compact({"status": status, "server": server}),
         thread=None if boosted else _thread(status, parents, server),
     )
 
@@ -330,13 +331,3 @@ def actor_of(account: Record, server: str) -> Actor | None:
 
 def _language(status: Record) -> str | None:
     return text(status.get("language"), 35) or None
-
-
-def _without_volatile(value: Any) -> Any:  # noqa: ANN401  # any JSON
-    if isinstance(value, dict):
-        return {name: _without_volatile(item) for name, item in value.items() if name not in _VOLATILE}
-    return [_without_volatile(item) for item in value] if isinstance(value, list) else value
-
-
-def _compact(value: Record) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")  # keeps lone surrogates

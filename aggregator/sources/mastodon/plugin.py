@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.errors import BadRequestError, NotAllowedError, SourceError
-from aggregator.domain.polling.results import Discovery, FetchResult, PublisherHints
-from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
 from aggregator.domain.source_options import OptionType, SourceOption
 from aggregator.fetching.request_target import host_key
-from aggregator.source_api.documents import facts_of, side_by_side
+from aggregator.source_api.documents import side_by_side
 from aggregator.source_api.kind import SourceKind
+from aggregator.source_api.timeline_poll import TimelinePoll, discovered, hints_until
 from aggregator.sources.mastodon.addresses import Account, Hashtag, api, is_id, scheme_of, subject_of
 from aggregator.sources.mastodon.network import MASTODON
-from aggregator.text.urls import slug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aggregator.domain.activity import NewActivity
-    from aggregator.domain.polling.results import PollOutcome
+    from aggregator.domain.polling.results import Discovery, FetchResult, PollOutcome
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.response import Response, TransferStats
     from aggregator.source_api.kind import PollContext
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
 READER = 1  # raise when statuses are read differently, so that all are read again
 MOST_KNOWN = 120  # statuses whose removal is noticed
 MOST_CHECKS = 4  # statuses looked up by id in a poll
-CHECK_EVERY = timedelta(hours=1)
 
 _OPTIONS = (
     SourceOption(
@@ -101,7 +96,7 @@ class Mastodon(SourceKind):
         account = await client.account_of(base, subject.name, context.http)
         found = {**options, "server": base, "account_id": account["id"]}
         name = str(account.get("display_name") or "").strip() or subject.handle
-        return await self._discovered(subject.handle, found, name[:200], _notes(account), context)
+        return await self._discovered(subject.handle, found, name, _notes(account), context)
 
     async def _hashtag(self, subject: Hashtag, context: PollContext, options: Mapping[str, Json]) -> Discovery:
         base = f"{scheme_of(subject.server)}://{subject.server}"
@@ -114,19 +109,8 @@ class Mastodon(SourceKind):
         from aggregator.sources.mastodon import client
 
         response = await client.statuses(_first_page(options), context.http)
-        result = await _result(response, {}, options, context)
-        return Discovery(
-            kind=self.name,
-            address=address,
-            host=host_key(str(options["server"])),
-            name=name,
-            slug=slug(name) or slug(address) or "mastodon",
-            every=None,
-            floor=PRIVATE_FLOOR if response.private else DOCUMENT_FLOOR,
-            options=options,
-            first_result=result,
-            notes=notes,
-        )
+        result = await _result(response, _poll(options, {}, context), options, context)
+        return discovered(self, host_key(str(options["server"])), address, name, response, result, options, notes)
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll accounts and hashtags concurrently, each failing separately."""
@@ -188,17 +172,18 @@ def _first_page(options: Mapping[str, Json], **more: str) -> str:
 async def _read(source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
     from aggregator.sources.mastodon import client
 
-    state = source.poll.fetch_state
-    url = _first_page(source.options)
-    known: Mapping[str, Any] = state if (state.get("url"), state.get("reader")) == (url, READER) else {}
-    etag = known.get("etag") if not _check_due(known, context.clock()) else None
-    response = await client.statuses(url, context.http, tally, etag=etag)
-    return await _result(response, known, source.options, context, tally)
+    poll = _poll(source.options, source.poll.fetch_state, context)
+    response = await client.statuses(poll.url, context.http, tally, etag=poll.etag)
+    return await _result(response, poll, source.options, context, tally)
+
+
+def _poll(options: Mapping[str, Json], state: Mapping[str, Any], context: PollContext) -> TimelinePoll:
+    return TimelinePoll(_first_page(options), {"reader": READER}, state, context.clock(), MOST_KNOWN, MOST_CHECKS)
 
 
 async def _result(
     response: Response,
-    known: Mapping[str, Any],
+    poll: TimelinePoll,
     options: Mapping[str, Json],
     context: PollContext,
     tally: TransferStats | None = None,
@@ -206,46 +191,14 @@ async def _result(
     from aggregator.sources.mastodon.client import limit_reached_until
     from aggregator.sources.mastodon.timeline import Timeline
 
-    now = context.clock()
-    hints = PublisherHints()
-    if (until := limit_reached_until(response.headers, now)) is not None:
-        hints = PublisherHints(at_least=until - now, why="X-RateLimit-Reset")
-    digest = hashlib.sha256(response.body).hexdigest()
-    if response.status == 304 or (digest == known.get("digest") and not _check_due(known, now)):  # noqa: PLR2004
-        return FetchResult(state=known, unchanged=True, hints=hints, facts=facts_of(response))
-    timeline = Timeline(known.get("known") or {}, str(options["server"]), bool(options.get("unlisted")), context, tally)
-    await timeline.read(response.body)
-    if known:
-        await timeline.fill_gap(lambda newest: _first_page(options, min_id=newest))
-    is_due = _check_due(known, now)
-    looked_up = await timeline.look_for_removals(MOST_CHECKS if is_due else 0, str(known.get("looked_up") or ""))
-    state = {
-        "url": _first_page(options),
-        "reader": READER,
-        "etag": response.headers.get("ETag"),
-        "digest": digest,
-        "known": timeline.newest(MOST_KNOWN),
-        "checked": now.isoformat() if is_due else known.get("checked"),
-        "looked_up": looked_up,
-        "note": timeline.note(),
-    }
-    return FetchResult(
-        timeline.activities(),
-        state,
-        gone=timeline.gone,
-        hints=hints,
-        skipped=len(timeline.unchanged),
-        present=timeline.unchanged,
-        note=timeline.note(),
-        facts=facts_of(response),
-        unread=timeline.unread,
+    hints = hints_until(limit_reached_until(response.headers, poll.now), poll.now, "X-RateLimit-Reset")
+    server, unlisted = str(options["server"]), bool(options.get("unlisted"))
+    return await poll.result(
+        response,
+        lambda known: Timeline(known, server, unlisted, context, tally),
+        lambda newest: _first_page(options, min_id=newest),
+        hints,
     )
-
-
-def _check_due(known: Mapping[str, Any], now: datetime) -> bool:
-    """Return whether statuses that left the first page are looked up again."""
-    last = known.get("checked")
-    return last is None or not timedelta() <= now - datetime.fromisoformat(last) < CHECK_EVERY
 
 
 KIND = Mastodon()

@@ -47,6 +47,7 @@ class Timeline:
         self._first: Reading = Reading()
         self._left_out = 0
         self.gone: list[str] = []
+        self.unfinished = False  # statuses are missing that were not looked up yet
         self.unread: list[UnreadEntry] = []
 
     @property
@@ -115,13 +116,15 @@ class Timeline:
         self.gone += [f"{NETWORK}:{self._known[id_][0]}" for id_ in hidden if id_ in self._known]
         start = min(page, key=_age) if page else ""
         missing = [id_ for id_ in self._known if id_ not in self._current and id_ not in hidden]
-        within = [id_ for id_ in missing if not page or _age(id_) >= _age(start)][:_MOST_MISSING]
-        others = sorted((id_ for id_ in missing if id_ not in within), key=_age)
+        within = [id_ for id_ in missing if not page or _age(id_) >= _age(start)]
+        others = sorted((id_ for id_ in missing if id_ not in within[:_MOST_MISSING]), key=_age)
         before = [*(id_ for id_ in others if _age(id_) > _age(last)), *others][:older]
-        for id_ in (*within, *before):
+        self.unfinished = len(within) > _MOST_MISSING
+        for id_ in (*within[:_MOST_MISSING], *before):
             try:
                 found = await client.status(self._server, id_, self._context.http, self._tally)
             except FetchError:
+                self.unfinished = bool(within)
                 return last  # the server is busy; the next poll goes on
             if found is None:
                 self.gone.append(f"{NETWORK}:{self._known[id_][0]}")

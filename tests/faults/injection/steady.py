@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aggregator.config.broker import key_prefix
-from aggregator.services.broker_probe import QUEUES
+from aggregator.services.queues import QUEUES
 from tests.faults.injection.report import p99
 from tests.faults.injection.stage import READERS, SCHEDULER, WORKERS, Stage
 from tests.processes import eventually

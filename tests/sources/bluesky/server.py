@@ -5,20 +5,15 @@ Shapes are those of the lexicons app.bsky.feed.defs, app.bsky.actor.defs, app.bs
 
 from __future__ import annotations
 
-import json
-import threading
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
-from tests.reader.serving import answering
+from tests.sources.sample_server import SampleServer, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 ADA, BOB = "did:plc:ada", "did:plc:bob"
 POSTS = "app.bsky.feed.post"
@@ -27,26 +22,19 @@ _REPOST = "app.bsky.feed.defs#reasonRepost"
 
 
 @dataclass
-class AppView:
+class AppView(SampleServer):
     """One AppView; change its attributes at any time."""
 
-    address: str = ""
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)  # by DID
     items: list[dict[str, Any]] = field(default_factory=list)  # of all timelines, oldest first
     feeds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # of feeds and lists, by AT URI
     lookups: dict[str, dict[str, Any]] = field(default_factory=dict)  # posts that only getPosts returns
-    hits: Counter[str] = field(default_factory=Counter)  # by method
-    queries: list[str] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)  # DIDs of accounts that were deleted, deactivated or taken down
     no_search: bool = False
-    busy: int = 0  # responses with status 429 to send
     broken: set[str] = field(default_factory=set)  # methods that answer 502
     answers: dict[str, Any] = field(default_factory=dict)  # by method: what to send instead
-    away: bool = False  # connections end without an answer
-    remaining: str | None = None
-    reset: str = ""
     same_cursor: bool = False  # every page leads to itself
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    views: int = 0  # made so far
 
     def account(self, did: str = ADA, handle: str = "ada.example", **changes: Any) -> dict[str, Any]:
         account = {
@@ -65,8 +53,8 @@ class AppView:
     def view(self, words: str = "Hello", did: str = ADA, **changes: Any) -> dict[str, Any]:
         """Return a post that is in no timeline; `record` in the changes is added to its record."""
         with self.lock:
-            number = self.hits["views"]
-            self.hits["views"] += 1
+            number = self.views
+            self.views += 1
         post = {"$type": POSTS, "text": words, "createdAt": _time(number), "langs": ["en"], **changes.pop("record", {})}
         return {
             "uri": f"at://{did}/{POSTS}/3k{number:011}",
@@ -92,8 +80,8 @@ class AppView:
 
     def repost(self, view: dict[str, Any], did: str = ADA, **changes: Any) -> dict[str, Any]:
         with self.lock:
-            number = self.hits["views"]
-            self.hits["views"] += 1
+            number = self.views
+            self.views += 1
             reason = {
                 "$type": _REPOST,
                 "by": self.accounts[did],
@@ -112,7 +100,18 @@ class AppView:
                 item for item in self.items if uri not in {item["post"]["uri"], item.get("reason", {}).get("uri")}
             ]
 
-    def answer(self, method: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+    def hit(self, method: str) -> int:
+        """Return how often a method was called."""
+        return self.hits[f"/xrpc/{method}"]
+
+    def headers(self, answer: Any) -> Mapping[str, str]:
+        del answer
+        return {} if self.remaining is None else {"RateLimit-Remaining": self.remaining, "RateLimit-Reset": self.reset}
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+        method = path.removeprefix("/xrpc/")
+        if method in self.broken:
+            return 502, {"error": "UpstreamFailure"}
         if method in self.answers:
             return 200, self.answers[method]
         first = {name: values[0] for name, values in query.items()}
@@ -195,39 +194,7 @@ def _time(minutes: int, seconds: int = 0) -> str:
 def app_view() -> Iterator[AppView]:
     """Run an AppView until the block ends."""
     server = AppView()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            if server.away:
-                self.close_connection = True
-                return
-            parts = urlsplit(self.path)
-            method = parts.path.removeprefix("/xrpc/")
-            server.hits[method] += 1
-            server.queries.append(self.path)
-            status, answer = server.answer(method, parse_qs(parts.query))
-            if method in server.broken:
-                status, answer = 502, {"error": "UpstreamFailure"}
-            if server.busy:
-                server.busy -= 1
-                status, answer = 429, {"error": "RateLimitExceeded"}
-            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            if server.remaining is not None:
-                self.send_header("RateLimit-Remaining", server.remaining)
-                self.send_header("RateLimit-Reset", server.reset)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with answering(Handler) as address:
-        server.address = address
+    with serving(server):
         server.account()
         server.account(BOB, "bob.example")
         yield server

@@ -5,46 +5,29 @@ Shapes are those of Mastodon's API documentation (entities Account, Status, Quot
 
 from __future__ import annotations
 
-import json
-import threading
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
-from tests.reader.serving import answering
+from tests.sources.sample_server import SampleServer, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FIRST_ID = 110_000_000_000_000_000
 
 
 @dataclass
-class Mastodon:
+class Mastodon(SampleServer):
     """One server; change its attributes at any time."""
 
-    address: str = ""
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)  # by id
-    hits: Counter[str] = field(default_factory=Counter)  # by path
-    queries: list[str] = field(default_factory=list)
     closed: bool = False  # the API is for signed-in clients
-    away: bool = False  # connections end without an answer
-    busy: int = 0  # responses with status 429 to send
-    remaining: str | None = None  # X-RateLimit-Remaining, if any
-    reset: str = ""
     link: str = ""  # a Link header of every list
     ignores_ids: bool = False  # max_id and min_id change nothing
     no_webfinger: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def host(self) -> str:
-        return self.address.partition("://")[2]
 
     def account(self, name: str = "ada", **changes: Any) -> dict[str, Any]:
         account = {
@@ -109,6 +92,15 @@ class Mastodon:
         with self.lock:
             del self.statuses[id_]
 
+    def is_limited(self, path: str) -> bool:
+        return path.endswith("/statuses")
+
+    def headers(self, answer: Any) -> Mapping[str, str]:
+        links = {"Link": self.link} if self.link and isinstance(answer, list) else {}
+        if self.remaining is None:
+            return links
+        return {**links, "X-RateLimit-Remaining": self.remaining, "X-RateLimit-Reset": self.reset}
+
     def answer(self, path: str, query: dict[str, list[str]]) -> tuple[int, Any]:  # noqa: PLR0911  # one per path
         parts = path.strip("/").split("/")
         if path == "/.well-known/webfinger":
@@ -166,37 +158,6 @@ def _time(minutes: int) -> str:
 def mastodon() -> Iterator[Mastodon]:
     """Run a server until the block ends."""
     server = Mastodon()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            if server.away:
-                self.close_connection = True
-                return
-            parts = urlsplit(self.path)
-            server.hits[parts.path] += 1
-            server.queries.append(self.path)
-            status, answer = server.answer(parts.path, parse_qs(parts.query))
-            if server.busy and parts.path.endswith("/statuses"):
-                server.busy -= 1
-                status, answer = 429, {"error": "Too many requests"}
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            if server.link and isinstance(answer, list):
-                self.send_header("Link", server.link)
-            if server.remaining is not None:
-                self.send_header("X-RateLimit-Remaining", server.remaining)
-                self.send_header("X-RateLimit-Reset", server.reset)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with answering(Handler) as address:
-        server.address = address
+    with serving(server):
         server.account()
         yield server

@@ -7,73 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.config.settings import Settings
-from aggregator.container import Container, utc_now
+from aggregator.container import utc_now
 from aggregator.domain.activity import ActivityKind, Upstream
 from aggregator.domain.errors import MissingAccountError, SourceError
 from aggregator.domain.polling.results import PollStatus
 from aggregator.domain.stream import Query
 from aggregator.services.subscribe import Subscription
-from aggregator.sources.mastodon.plugin import CHECK_EVERY, KIND, MOST_KNOWN
-from tests.sources.mastodon.server import Mastodon, mastodon
+from aggregator.sources.mastodon.plugin import KIND, MOST_KNOWN
+from tests.sources.polled import items, later, poll, stored, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from aggregator.domain.activity import Activity
+    from aggregator.container import Container
     from aggregator.domain.source import Source
-    from storage.store import Store
+    from tests.sources.mastodon.server import Mastodon
+
 
 PAGE = "/api/v1/accounts/1000/statuses"
-
-
-@pytest.fixture
-def server() -> Iterator[Mastodon]:
-    with mastodon() as server:
-        yield server
-
-
-@pytest.fixture
-def container(store: Store, tmp_path: Path) -> Iterator[Container]:
-    container = Container(
-        Settings.from_environment(
-            {
-                "AGGREGATOR_DATA_DIR": str(tmp_path),
-                "AGGREGATOR_DATABASE_URL": store.engine.url.render_as_string(hide_password=False),
-                "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
-                "AGGREGATOR_HOST_SPACING": "0",
-            }
-        )
-    )
-    yield container
-    container.close()
-
-
-def _items(container: Container) -> list[Activity]:
-    with container.store.reading() as tx:
-        return list(tx.stream.activities.page(Query(limit=100)).items)
-
-
-def _texts(container: Container) -> list[str]:
-    return sorted(item.content.text for item in _items(container))
 
 
 def _added(container: Container, server: Mastodon, **options: Any) -> Source:
     source, _ = container.subscribe(f"@ada@{server.host}", Subscription(options=options))
     return source
-
-
-def _poll(container: Container, source: Source) -> Any:
-    [report] = container.polling.poll_now([source.id])
-    return report
-
-
-def _source(container: Container, source: Source) -> Source:
-    with container.store.reading() as tx:
-        found = tx.polling.sources.get(source.slug)
-    assert found is not None
-    return found
 
 
 def test_a_handle_is_looked_up_and_its_posts_are_followed(container: Container, server: Mastodon) -> None:
@@ -82,10 +36,10 @@ def test_a_handle_is_looked_up_and_its_posts_are_followed(container: Container, 
     assert (source.kind, source.name, source.address) == ("mastodon", "Ada", f"@ada@{server.host}")
     assert source.options == {"server": server.address, "account_id": "1000"}
     assert KIND.web_page(source) == f"{server.address}/@ada"
-    assert _texts(container) == ["First"]
+    assert texts(container) == ["First"]
     server.post("<p>Second</p>")
-    assert (_poll(container, source).new, _texts(container)) == (1, ["First", "Second"])
-    assert _poll(container, source).outcome is PollStatus.UNCHANGED
+    assert (poll(container, source).new, texts(container)) == (1, ["First", "Second"])
+    assert poll(container, source).outcome is PollStatus.UNCHANGED
     assert f"{PAGE}?limit=40" in server.queries
 
 
@@ -93,11 +47,11 @@ def test_counts_change_nothing_and_edits_change_in_place(container: Container, s
     status = server.post("<p>Frist</p>")
     source = _added(container, server)
     status["favourites_count"] = 3
-    report = _poll(container, source)
+    report = poll(container, source)
     assert (report.new, report.changed, report.unchanged) == (0, 0, 1)
     server.edit(status["id"], "<p>First</p>")
-    assert _poll(container, source).changed == 1
-    [item] = _items(container)
+    assert poll(container, source).changed == 1
+    [item] = items(container)
     assert (item.content.text, item.content.edited) == ("First", True)
 
 
@@ -105,11 +59,11 @@ def test_a_deleted_post_is_gone_and_stays_so(container: Container, server: Masto
     statuses = [server.post(f"<p>{number}</p>") for number in range(4)]
     source = _added(container, server)
     server.delete(statuses[1]["id"])
-    _poll(container, source)
-    assert _texts(container) == ["0", "2", "3"]
+    poll(container, source)
+    assert texts(container) == ["0", "2", "3"]
     server.statuses[statuses[1]["id"]] = statuses[1]  # as a cache that is late may show it
-    _poll(container, source)
-    assert _texts(container) == ["0", "2", "3"]
+    poll(container, source)
+    assert texts(container) == ["0", "2", "3"]
 
 
 def test_a_post_that_becomes_private_is_gone(container: Container, server: Mastodon) -> None:
@@ -117,8 +71,8 @@ def test_a_post_that_becomes_private_is_gone(container: Container, server: Masto
     server.post("<p>Other</p>")
     source = _added(container, server)
     status |= {"visibility": "private", "leaked": True}
-    _poll(container, source)
-    assert _texts(container) == ["Other"]
+    poll(container, source)
+    assert texts(container) == ["Other"]
 
 
 def test_a_post_that_left_the_first_page_is_looked_up_by_its_id(container: Container, server: Mastodon) -> None:
@@ -126,15 +80,14 @@ def test_a_post_that_left_the_first_page_is_looked_up_by_its_id(container: Conta
     source = _added(container, server)
     for number in range(45):
         server.post(f"<p>{number}</p>")
-    _poll(container, source)
-    assert len(_items(container)) == 46
+    poll(container, source)
+    assert len(items(container)) == 46
     server.delete(old["id"])
-    later = utc_now() + 2 * CHECK_EVERY
-    container.clock = lambda: later
-    _poll(container, source)
-    assert "Old" not in _texts(container)
+    later(container)
+    poll(container, source)
+    assert "Old" not in texts(container)
     assert server.hits[f"/api/v1/statuses/{old['id']}"] == 1
-    assert len(_source(container, source).poll.fetch_state["known"]) <= MOST_KNOWN
+    assert len(stored(container, source).poll.fetch_state["known"]) <= MOST_KNOWN
 
 
 def test_an_edit_of_an_older_post_is_seen_when_it_is_looked_up(container: Container, server: Mastodon) -> None:
@@ -142,12 +95,11 @@ def test_an_edit_of_an_older_post_is_seen_when_it_is_looked_up(container: Contai
     source = _added(container, server)
     for number in range(45):
         server.post(f"<p>{number}</p>")
-    _poll(container, source)
+    poll(container, source)
     server.edit(old["id"], "<p>Old, corrected</p>")
-    later = utc_now() + 2 * CHECK_EVERY
-    container.clock = lambda: later
-    _poll(container, source)
-    assert "Old, corrected" in _texts(container)
+    later(container)
+    poll(container, source)
+    assert "Old, corrected" in texts(container)
 
 
 def test_a_gap_is_filled(container: Container, server: Mastodon) -> None:
@@ -155,7 +107,7 @@ def test_a_gap_is_filled(container: Container, server: Mastodon) -> None:
     source = _added(container, server)
     for number in range(130):
         server.post(f"<p>{number}</p>")
-    _poll(container, source)
+    poll(container, source)
     with container.store.reading() as tx:
         assert tx.stream.activities.facets(Query(), {}).counts["kind"]["post"] == 131
 
@@ -168,7 +120,7 @@ def test_a_server_that_lies_about_pages_ends_no_poll(container: Container, serve
     for number in range(130):
         server.post(f"<p>{number}</p>")
     before = sum(server.hits.values())
-    assert _poll(container, source).new == 40
+    assert poll(container, source).new == 40
     assert sum(server.hits.values()) - before <= 10
 
 
@@ -178,16 +130,16 @@ def test_replies_and_boosts_can_be_left_out(container: Container, server: Mastod
     server.post("<p>Reply</p>", in_reply_to_id="7", in_reply_to_account_id="1001")
     server.post(reblog=server.post("<p>Boosted</p>", "bob"))
     source = _added(container, server, exclude=["boosts", "replies"])
-    assert _texts(container) == ["Post"]
+    assert texts(container) == ["Post"]
     assert f"{PAGE}?limit=40&exclude_replies=true&exclude_reblogs=true" in server.queries
-    assert _source(container, source).options["exclude"] == ["boosts", "replies"]
+    assert stored(container, source).options["exclude"] == ["boosts", "replies"]
 
 
 def test_a_boost_shows_both_authors(container: Container, server: Mastodon) -> None:
     server.account("bob")
     server.post(reblog=server.post("<p>Boosted</p>", "bob"))
     _added(container, server)
-    [item] = _items(container)
+    [item] = items(container)
     assert item.content.kind is ActivityKind.REPOST
     assert item.object is not None
     assert item.object.content.text == "Boosted"
@@ -198,21 +150,21 @@ def test_the_same_post_from_an_account_and_a_hashtag_has_one_key(container: Cont
     _added(container, server)
     source, _ = container.subscribe(f"hashtag:open@{server.host}")
     assert (source.name, KIND.web_page(source)) == (f"#open on {server.host}", f"{server.address}/tags/open")
-    assert len({item.key for item in _items(container)}) == 1
+    assert len({item.key for item in items(container)}) == 1
 
 
 def test_unlisted_posts_are_stored_only_if_asked_for(container: Container, server: Mastodon) -> None:
     server.post("<p>Public</p>")
     server.post("<p>Unlisted</p>", visibility="unlisted")
     source = _added(container, server)
-    assert _texts(container) == ["Public"]
+    assert texts(container) == ["Public"]
     server.post("<p>Unlisted, too</p>", visibility="unlisted")
-    _poll(container, source)
-    assert _source(container, source).poll.document_note == "Unlisted posts are left out."
+    poll(container, source)
+    assert stored(container, source).poll.document_note == "Unlisted posts are left out."
     server.account("eve")
     server.post("<p>Hers</p>", "eve", visibility="unlisted")
     container.subscribe(f"@eve@{server.host}", Subscription(options={"unlisted": True}))
-    assert _texts(container) == ["Hers", "Public"]
+    assert texts(container) == ["Hers", "Public"]
 
 
 def test_a_closed_server_is_left_to_its_feeds(container: Container, server: Mastodon) -> None:
@@ -227,8 +179,8 @@ def test_a_server_that_closes_its_api_says_what_to_do(container: Container, serv
     server.post()
     source = _added(container, server)
     server.closed = True
-    assert ".rss" in (_poll(container, source).error or "")
-    assert len(_items(container)) == 1
+    assert ".rss" in (poll(container, source).error or "")
+    assert len(items(container)) == 1
 
 
 def test_a_missing_account_is_named(container: Container, server: Mastodon) -> None:
@@ -245,9 +197,9 @@ def test_an_account_that_was_deleted_keeps_its_items_until_a_person_decides(
     server.post()
     source = _added(container, server)
     del server.accounts["ada"]
-    report = _poll(container, source)
+    report = poll(container, source)
     assert "no longer has this account" in (report.error or "")
-    [item] = _items(container)
+    [item] = items(container)
     assert item.upstream is Upstream.LIVE
 
 
@@ -257,15 +209,15 @@ def test_rate_limits_are_kept(container: Container, server: Mastodon) -> None:
     until = utc_now().replace(microsecond=0) + timedelta(hours=3)
     server.remaining, server.reset = "0", f"{until:%Y-%m-%dT%H:%M:%S}.000Z"
     server.post()
-    _poll(container, source)
-    due = _source(container, source).poll.due
+    poll(container, source)
+    due = stored(container, source).poll.due
     assert due is not None
     assert due >= until - timedelta(seconds=5)
     server.remaining, server.busy = None, 1
     later = until + timedelta(hours=1)
     container.clock = lambda: later
-    assert _poll(container, source).error is not None
-    assert _items(container)
+    assert poll(container, source).error is not None
+    assert items(container)
 
 
 def test_what_the_account_wishes_is_told(container: Container, server: Mastodon) -> None:
@@ -286,7 +238,7 @@ def test_pages_of_other_sites_are_read_as_before(container: Container, server: M
 def test_a_status_with_an_odd_time_has_none(container: Container, server: Mastodon) -> None:
     server.post("<p>Odd</p>", created_at="yesterday")
     _added(container, server)
-    [item] = _items(container)
+    [item] = items(container)
     assert item.content.published is None
     assert isinstance(item.position, datetime)
 

@@ -16,6 +16,8 @@ from storage.tables.polling import source
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pytest
 
     from storage.store import Store
@@ -29,16 +31,26 @@ def _set(store: Store, source_id: int, **values: object) -> None:
         connection.execute(update(source).where(source.c.id == source_id).values(values))
 
 
+def _begin_poll(store: Store, slug: str, until: datetime) -> None:
+    with store.writing() as tx:
+        leased = tx.polling.sources.get(slug)
+        assert leased is not None
+        tx.polling.schedule.claim_these([leased.id], NOON - HOUR, lease=MINUTE, token="t")
+        tx.polling.schedule.renew([leased.id], "t", until)
+
+
 def test_sources_are_counted_by_what_matters(store: Store) -> None:
     changes: dict[str, dict[str, object]] = {
         "due": {"due": NOON - MINUTE},
         "later": {"due": NOON + MINUTE, "failures": 3},
         "overdue": {"due": NOON - 50 * MINUTE, "interval": 900, "last_polled": NOON - HOUR},
-        "leased": {"due": NOON - MINUTE, "lease_token": "t", "lease_until": NOON + MINUTE, "unfinished": 1},
-        "lost": {"due": NOON - 2 * MINUTE, "lease_token": "t", "lease_until": NOON - MINUTE, "unfinished": 1},
+        "leased": {"due": NOON - MINUTE},
+        "lost": {"due": NOON - 2 * MINUTE},
     }
     for slug, values in changes.items():
         _set(store, add_source(store, slug).id, **values)
+    for slug, until in (("leased", NOON + MINUTE), ("lost", NOON - MINUTE)):
+        _begin_poll(store, slug, until)
     stopped = add_source(store, "stopped", "ical", address="https://stopped.example/cal")
     with store.writing() as tx:
         tx.polling.sources.set_state(stopped.id, SourceState.STOPPED, "gone", NOON)

@@ -9,21 +9,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import inspect, select, text
+from sqlalchemy import select, text
 
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.results import FetchFacts, PollRecord, PollStatus
 from aggregator.domain.source import SourceState
+from storage.polling.leases import Lease
 from storage.polling.schedule import MOST_OUTSTANDING
 from storage.tables.polling import source as source_table
-from tests.building import NOON, add_source, token
+from tests.building import NOON, add_source, lease_of, token
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine.interfaces import ReflectedIndex
 
-    from storage.polling.schedule import Claimed
+    from storage.polling.leases import Claimed
     from storage.store import Store
 
 LEASE = timedelta(minutes=5)
@@ -119,7 +120,7 @@ def test_a_settlement_ends_the_lease_and_is_logged(store: Store) -> None:
         stored = tx.polling.sources.get("news")
         [line] = tx.polling.schedule.log(source.id, 10)
     assert stored is not None
-    assert (stored.poll.due, stored.poll.due_reason, stored.poll.leased_until) == (
+    assert (stored.poll.due, stored.poll.due_reason, lease_of(store, source.id).until) == (
         NOON + timedelta(minutes=15),
         "every 15 min",
         None,
@@ -272,11 +273,24 @@ def test_a_claim_reads_indexes_alone(postgresql_store: Store) -> None:
     assert scanned() == before
 
 
-def test_the_start_of_a_poll_changes_no_indexed_column(postgresql_store: Store) -> None:
-    """So it needs no index entries, if its page has space; each one would cost as much as the row."""
-    indexed = {column for index in inspect(postgresql_store.engine).get_indexes("source") for column in _names(index)}
-    assert {"due", "last_polled", "host"} <= indexed
-    assert not indexed & {"lease_until", "unfinished"}
+def test_a_poll_writes_one_version_of_its_source(postgresql_store: Store) -> None:
+    """Its lease begins and ends in a narrow table: each version of a source has an entry in each of its indexes."""
+    source, under = add_source(postgresql_store), token()
+    version = text("SELECT xmin::text || ctid::text FROM source")
+
+    def current() -> str:
+        with postgresql_store.engine.connect() as connection:
+            return str(connection.execute(version).scalar_one())
+
+    before = current()
+    _claim(postgresql_store, under=under)
+    with postgresql_store.writing() as tx:
+        assert [leased.id for leased in tx.polling.schedule.renew([source.id], under, NOON + 2 * LEASE)] == [source.id]
+    assert current() == before
+    assert lease_of(postgresql_store, source.id) == Lease(under, NOON + 2 * LEASE, 1)
+    _settle(postgresql_store, _settlement(source.id, under))
+    assert current() != before
+    assert lease_of(postgresql_store, source.id) == Lease()
     with postgresql_store.engine.connect() as connection:
         options = connection.execute(text("SELECT reloptions FROM pg_class WHERE relname = 'source'")).scalar_one()
     assert "fillfactor=80" in options

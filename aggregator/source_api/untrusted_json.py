@@ -1,15 +1,18 @@
-"""Read fields of the API's untrusted JSON. Pure."""
+"""Read fields of untrusted JSON, in which any field may have any type. Pure."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from aggregator.domain.errors import UnreadableError
 from aggregator.text.urls import canonical_url
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Record = dict[str, Any]
 
@@ -17,8 +20,12 @@ _WIDEST = 100_000  # pixels
 _LONGEST = 1_000_000  # seconds
 
 
-def decoded(body: bytes) -> Any:  # noqa: ANN401  # any JSON
+def decoded(body: bytes, api: str) -> Any:  # noqa: ANN401  # any JSON
     """Parse JSON.
+
+    Args:
+        body: of the response.
+        api: what should have sent it, for the error: "the API of a Mastodon server".
 
     Raises:
         UnreadableError: it isn't JSON.
@@ -30,7 +37,19 @@ def decoded(body: bytes) -> Any:  # noqa: ANN401  # any JSON
     try:
         return json.loads(body)  # accepts lone surrogates and great numbers
     except (ValueError, RecursionError):
-        raise UnreadableError("The response is not JSON, so this is not the API of a Mastodon server.") from None
+        raise UnreadableError(f"The response is not JSON, so this is not {api}.") from None
+
+
+def compact(value: object) -> bytes:
+    """Return a value as JSON in a normal form."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")  # keeps lone surrogates
+
+
+def without(value: Any, names: Collection[str]) -> Any:  # noqa: ANN401  # any JSON
+    """Return JSON without the fields of these names, at any depth."""
+    if isinstance(value, dict):
+        return {name: without(item, names) for name, item in value.items() if name not in names}
+    return [without(item, names) for item in value] if isinstance(value, list) else value
 
 
 def record(value: object) -> Record:
@@ -48,6 +67,12 @@ def text(value: object, longest: int = 10_000) -> str:
     return value[:longest] if isinstance(value, str) else ""
 
 
+def texts(value: object, longest: int = 200) -> list[str]:
+    """Return the texts in a list that are not blank."""
+    found = [text(item, longest).strip() for item in value] if isinstance(value, list) else []
+    return [item for item in found if item]
+
+
 def address(value: object) -> str | None:
     """Return a value if it is a web address."""
     return canonical_url(value) if isinstance(value, str) and value.startswith(("http://", "https://")) else None
@@ -56,7 +81,7 @@ def address(value: object) -> str | None:
 def whole(value: object) -> int | None:
     """Return a value if it is a positive number of a sensible size, in whole units."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and 0 < value < _WIDEST else None  # type: ignore[operator,call-overload]
+    return int(value) if is_number and 1 <= value < _WIDEST else None  # type: ignore[operator,call-overload]
 
 
 def seconds(value: object) -> float | None:

@@ -1,0 +1,66 @@
+"""Read arguments and options that several commands share: durations and slugs of sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from aggregator.text.durations import duration_text, parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_COMPLETED = 50  # slugs that are offered
+
+
+class Duration(click.ParamType[int | str]):
+    """A duration such as `10m`, `2h` or `1d`; a number alone is in seconds. The value is in seconds."""
+
+    name = "duration"
+
+    def __init__(self, least: int, most: int, word: str = "") -> None:
+        self._least = least
+        self._most = most
+        self._word = word  # that is accepted, too, and passed on
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:  # noqa: ANN401  # Click's own
+        """Return the duration in seconds, or the word."""
+        if isinstance(value, int):
+            return value
+        if self._word and value == self._word:
+            return self._word
+        try:
+            seconds = round(parse_duration(value).total_seconds())
+        except (ValueError, OverflowError):
+            word = f", or '{self._word}'" if self._word else ""
+            self.fail(f"{value!r} is not a duration, such as 90s, 10m, 2h or 1d{word}.", param, ctx)
+        if not self._least <= seconds <= self._most:
+            span = f"{duration_text(self._least)} to {duration_text(self._most)}"
+            self.fail(f"{value!r} is outside of {span}.", param, ctx)
+        return seconds
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what stands for the value in the help."""
+        del param, ctx
+        return f"DURATION|{self._word}" if self._word else "DURATION"
+
+
+def slug_argument(name: str = "slug", **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401  # those of Click
+    """Return the argument for the slug of a source, which shells complete."""
+    return click.argument(name, shell_complete=complete_slug, **settings)
+
+
+def complete_slug(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the slugs that begin with a text; none if the database can't be read."""
+    del context, parameter
+    from aggregator.cli.context import opened
+    from aggregator.domain.errors import AggregatorError
+
+    try:
+        with opened() as container, container.store.reading() as tx:
+            names = tx.polling.sources.slugs_from(incomplete, _COMPLETED)
+    except AggregatorError:
+        return []
+    return [CompletionItem(slug, help=name) for slug, name in names if slug.startswith(incomplete)]
