@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain.billing.budget import Cycle
 from aggregator.domain.monitoring.system_facts import BudgetFacts
-<<<<<<< HEAD
-from aggregator.services.broker_probe import QUEUES, queue_lengths
-from aggregator.services.push_state import push_states
-=======
 from aggregator.services.broker_probe import queue_lengths
+from aggregator.services.push_state import push_states
 from aggregator.services.queues import QUEUES
->>>>>>> main
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
