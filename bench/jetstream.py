@@ -17,11 +17,12 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from sqlalchemy import insert, text
@@ -98,8 +99,9 @@ class _Removals:
 
     def _follow(self) -> None:
         while not self._stop.wait(0.1):
-            while self._read():
-                pass
+            with suppress(HTTPError):  # the reader is busy, and is asked again
+                while self._read():
+                    pass
 
     def _read(self) -> bool:
         with urlopen(f"{self._url}?after={self._after}&limit=1000", timeout=60) as answer:
@@ -174,8 +176,8 @@ def _drain(store: Store, kept: set[str], longest: float) -> float:
     while time.monotonic() - began < longest:
         with store.engine.connect() as connection:
             stored = set(connection.execute(_STORED).scalars())
-            asked = connection.execute(_ASKED).scalar_one()
-        if kept <= stored and not asked:
+            requested = connection.execute(_ASKED).scalar_one()
+        if kept <= stored and not requested:
             break
         time.sleep(1.0)  # between two looks
     return time.monotonic() - began

@@ -1,7 +1,7 @@
 """Run a Jetstream server and an AppView with many accounts, which publish and delete at a fixed rate.
 
 `python -m bench.jetstream_farm ACCOUNTS RATE SECONDS DISCONNECT` prints its port. `/begin` starts the load, `/state`
-gives its progress, and `/result` what is left at the end. Of the events, most are new posts; others are reposts,
+gives its progress, and `/result` the remaining posts. Of the events, most are new posts; others are reposts,
 deletions of posts of any age, and edited profiles. All connections are cut every DISCONNECT seconds.
 """
 
