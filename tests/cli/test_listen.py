@@ -50,8 +50,8 @@ def test_without_the_setting_it_names_it(environ: Mapping[str, str]) -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert (
-        done.stderr
-        == "aggregator: No network pushes events; enable it with AGGREGATOR_BLUESKY_JETSTREAM or AGGREGATOR_X_ACTIVITY.\n"
+        done.stderr == "aggregator: No network pushes events; enable it with "
+        "AGGREGATOR_BLUESKY_JETSTREAM or AGGREGATOR_X_ACTIVITY.\n"
     )
 
 
