@@ -5,6 +5,7 @@
     make bench ARGS="reading"                               # the reader, over HTTP and with a million activities
     make bench ARGS="sources"                               # the reader, the desk and commands with 100,000 sources
     make bench ARGS="scale"                                 # growth up to a million sources and activities
+    make bench ARGS="jetstream"                             # pushed events of 10,000 accounts, in the whole stack
 
 Polling is measured as it runs in production. On PostgreSQL, which is as durable as its defaults, a Celery worker with
 the options of docker-compose.yml polls; a step lasts from the dispatch until all sources are stored. On SQLite, one
@@ -24,10 +25,10 @@ import tempfile
 from pathlib import Path
 
 from aggregator.config.logging import configure_logging
-from bench import polling, reading, scale, sources
+from bench import jetstream, polling, reading, scale, sources
 from bench.farm import farm, write
 
-PARTS = {"reading": reading.main, "sources": sources.main, "scale": scale.main}
+PARTS = {"reading": reading.main, "sources": sources.main, "scale": scale.main, "jetstream": jetstream.main}
 
 
 def main() -> None:

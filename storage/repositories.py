@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from storage.polling.hosts import Hosts
     from storage.polling.outages import Outages
     from storage.polling.pace import PaceTable
+    from storage.polling.pushes import Pushes
     from storage.polling.schedule import Schedule
     from storage.polling.sources import Sources
     from storage.revision import Stream
@@ -175,6 +176,13 @@ class PollingRepositories(_Group):
         from storage.polling.outages import Outages
 
         return Outages(self._connection)
+
+    @cached_property
+    def pushes(self) -> Pushes:
+        """The state of push listeners."""
+        from storage.polling.pushes import Pushes
+
+        return Pushes(self._connection)
 
 
 class ModerationRepositories(_Group):

@@ -76,6 +76,7 @@ FENCES = {
         "aggregator.fetching.dns_resolver",
         "aggregator.fetching.errors",
         "aggregator.fetching.response_body",
+        "aggregator.fetching.web_socket",
     ),
     "nh3": ("aggregator.text.html",),
     "fastapi": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.monitoring.counts import CountKey
     from aggregator.domain.monitoring.system_facts import BrokerFacts, BudgetFacts, DatabaseFacts, ReplicaFacts
+    from aggregator.domain.polling.pushes import PushState
     from aggregator.domain.retention import Retained
     from aggregator.services.system_status import SystemStatus
     from storage.backfills import BackfillState
@@ -40,6 +41,8 @@ def system_lines(found: SystemStatus, now: datetime) -> Iterator[str]:
     for budget in facts.budgets:
         if budget.spent or budget.budget is not None or budget.balance is not None:
             yield f"Budget: {_budget(budget, now)}"
+    for stream in facts.pushes:
+        yield f"Pushed: {network_of(stream.network).label}, {_stream(stream, now)}"
     queue = facts.queue
     if queue.waiting or queue.quarantined:
         oldest = f", the oldest from {ago(queue.oldest_waiting, now)}" if queue.oldest_waiting else ""
@@ -84,6 +87,7 @@ def system_json(found: SystemStatus) -> dict[str, object]:
         "paused_hosts": [pause._asdict() for pause in found.paused],
         "refusals": [refusal._asdict() for refusal in found.refusals],
         "budgets": [budget._asdict() for budget in facts.budgets],
+        "pushed": [stream._asdict() for stream in facts.pushes],
         "review_queue": facts.queue._asdict(),
         "open_alerts": dict(facts.alerts),
         "today": _sums(found.today),
@@ -151,6 +155,16 @@ def _budget(budget: BudgetFacts, now: datetime) -> str:
     if budget.blocked_until is not None:
         text += f"; blocked by a cap of the service, which ends {ago(budget.blocked_until, now)}"
     return text
+
+
+def _stream(stream: PushState, now: datetime) -> str:
+    if stream.opened is not None:
+        event = f", the newest event from {ago(stream.position, now)}" if stream.position else ""
+        return f"connected {ago(stream.opened, now)}{event}"
+    if stream.claimed:
+        return "not connected; the log of the listener says why"
+    before = f", since {ago(stream.alive, now)}" if stream.alive else ""
+    return f"no process listens{before}; start 'aggregator listen'"
 
 
 def _retention(states: Sequence[Retained], now: datetime) -> str:

@@ -273,13 +273,14 @@ class Container:
 
     def push_listeners(self) -> list[PushListener]:
         """Return a listener for each network whose pushed events are enabled."""
-        from aggregator.services.push_listener import PushListener, push_sources
+        from aggregator.services.push_listener import PushListener
+        from aggregator.services.push_state import push_sources
 
         return [PushListener(self, kind) for kind in push_sources() if kind.is_push_enabled(self.settings.kinds)]
 
     def push_settings(self) -> list[str]:
         """Return the variables that enable pushed events."""
-        from aggregator.services.push_listener import push_sources
+        from aggregator.services.push_state import push_sources
 
         return [kind.push_setting for kind in push_sources()]
 

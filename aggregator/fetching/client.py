@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -48,15 +49,20 @@ from aggregator.fetching.response import (
     conditional_headers,
     parse_retry_after,
 )
-from aggregator.fetching.response_body import read_beginning, read_body
+from aggregator.fetching.response_body import (
+    PeerResponse,
+    headers_of,
+    read_beginning,
+    read_body,
+    without_redirects,
+)
 from aggregator.system import tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aiohappyeyeballs import AddrInfoType
     from aiohttp.abc import AbstractResolver
-    from aiohttp.connector import Connection
 
     from aggregator.domain.clock import Clock
     from aggregator.domain.polling.host_limits import RateLimiter
@@ -115,7 +121,8 @@ class Http:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            response_class=_Answer,
+            trace_configs=[without_redirects()],
+            response_class=PeerResponse,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,  # the library would unpack without a bound
@@ -229,12 +236,10 @@ class Http:
         *,
         targets: Sequence[str],
         posted: bytes | None = None,
-    ) -> tuple[_Answer, bytes, bool]:
+    ) -> tuple[PeerResponse, bytes, bool]:
         """Send one request within the remaining time, and translate the library's errors."""
-        refused: list[str] = []
-        token = _refused.set(refused)
         try:
-            with tracing.span("http request") as span:
+            with self._errors_in_words(url), tracing.span("http request") as span:
                 async with asyncio.timeout(max(left, 0)):
                     answered = await self._request(url, sent, tally, targets, posted)
                 if span is not None:
@@ -246,6 +251,16 @@ class Http:
             raise SlowTotalError(
                 f"{display_url(url)} had not answered in full after {self._limits.total:g} s."
             ) from None
+
+    @contextmanager
+    def _errors_in_words(self, url: str) -> Iterator[None]:
+        """Translate the library's errors; a `TimeoutError` is left to the caller."""
+        refused: list[str] = []
+        token = _refused.set(refused)
+        try:
+            yield
+        except TimeoutError:
+            raise
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             if refused:
                 raise ForbiddenAddressError(
@@ -256,6 +271,36 @@ class Http:
         finally:
             _refused.reset(token)
 
+    async def upgrade(self, url: str, *, most: int, heartbeat: float) -> aiohttp.ClientWebSocketResponse:
+        """Open a WebSocket for messages of `most` bytes, without compression and without following redirects.
+
+        Raises:
+            FetchError: it was not opened. PausedError: nothing was sent.
+        """
+        if self._session is None:
+            raise RuntimeError("Http is used outside its 'async with'")
+        check_address(url, ForbiddenAddressError)
+        async with self._rate_limiter.acquire(host_key(url)):
+            for address in await self._look_up(url) if self._proxy is not None else ():
+                with self._errors_in_words(url):  # the socket connects to the proxy's address only
+                    self._check_peer(address)
+            opening = self._session.ws_connect(
+                wire_url(url),
+                headers={"User-Agent": self._user_agent},
+                proxy=self._proxy,
+                heartbeat=heartbeat,
+                max_msg_size=most,
+                timeout=aiohttp.ClientWSTimeout(ws_close=self._limits.connect),
+            )
+            try:
+                with self._errors_in_words(url):
+                    async with asyncio.timeout(self._limits.first_byte):
+                        return await opening
+            except TimeoutError:
+                raise SlowFirstByteError(
+                    f"{display_url(url)} opened no WebSocket within {self._limits.first_byte:g} s."
+                ) from None
+
     async def _request(
         self,
         url: str,
@@ -263,7 +308,7 @@ class Http:
         tally: TransferStats,
         targets: Sequence[str],
         posted: bytes | None = None,
-    ) -> tuple[_Answer, bytes, bool]:
+    ) -> tuple[PeerResponse, bytes, bool]:
         if self._session is None:
             raise RuntimeError("Http is used outside its 'async with'")
         tally.requests += 1
@@ -274,8 +319,8 @@ class Http:
         request = self._session.request(
             method, wire_url(url), headers=sent, data=posted, allow_redirects=False, proxy=self._proxy
         )
-        answer = await self._headers_of(url, request)
-        if not isinstance(answer, _Answer):
+        answer = await headers_of(url, request, self._limits)
+        if not isinstance(answer, PeerResponse):
             raise TypeError("the session makes another kind of response than it was told to")
         async with answer:
             tally.status = answer.status
@@ -290,20 +335,6 @@ class Http:
                 is_challenge = answer.status in _CHALLENGES
                 body = await read_beginning(url, answer, tally, self._limits) if is_challenge else b""
         return answer, body, private
-
-    async def _headers_of(self, url: str, request: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
-        """Wait until the headers are complete."""
-        try:
-            async with asyncio.timeout(self._limits.first_byte):
-                return await request
-        except aiohttp.ConnectionTimeoutError:
-            raise SlowConnectError(
-                f"{display_url(url)} could not be connected to within {self._limits.connect:g} s."
-            ) from None
-        except TimeoutError:
-            raise SlowFirstByteError(
-                f"{display_url(url)} sent no complete headers within {self._limits.first_byte:g} s."
-            ) from None
 
     async def _look_up(self, url: str) -> Sequence[str]:
         """Resolve a host; DNS time does not count as request time.
@@ -342,7 +373,7 @@ class Http:
         except ValueError as problem:  # not a valid name
             raise in_words(url, problem, "") from None
 
-    async def _silence(self, url: str, answer: _Answer) -> datetime | None:
+    async def _silence(self, url: str, answer: PeerResponse) -> datetime | None:
         """Pause a host that asks for it; return when it, or this URL, may be requested again."""
         if answer.status < HTTPStatus.BAD_REQUEST:
             return None
@@ -365,14 +396,3 @@ class Http:
         if why is not None:
             _refused.get([]).append(f"{address} ({why})")
             raise PermissionError(f"{address} is refused: {why}")
-
-
-class _Answer(aiohttp.ClientResponse):
-    """A response that keeps its peer's address: a short one releases its connection before it could be read."""
-
-    peer = ""
-
-    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        name = connection.transport.get_extra_info("peername") if connection.transport else None
-        self.peer = str(name[0]) if name else ""
-        return await super().start(connection)

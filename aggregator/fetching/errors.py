@@ -64,12 +64,22 @@ def in_words(url: str, problem: BaseException, proxy: str) -> FetchError:
         return refused_by_proxy(url, problem.status, proxy)
     if isinstance(problem, aiohttp.ClientProxyConnectionError):
         return proxy_not_found(url, proxy)
+    if isinstance(problem, aiohttp.WSServerHandshakeError):
+        return _no_web_socket(url, problem)
     cause = _cause(problem)
     for kind, error, sentence in _TROUBLES:
         if isinstance(cause, kind):
             host = urlsplit(url).hostname
             return error(f"{display_url(url)} {sentence.format(host=host, detail=_detail(cause))}")
     raise problem
+
+
+def _no_web_socket(url: str, problem: aiohttp.WSServerHandshakeError) -> FetchError:
+    try:
+        check_status(url, problem.status, problem.headers or {}, b"", None, conditional=False)
+    except FetchError as refusal:
+        return refusal
+    return UnreachableError(f"{display_url(url)} answered {problem.status} and opened no WebSocket.")
 
 
 def proxy_not_found(url: str, proxy: str) -> UnreachableError:

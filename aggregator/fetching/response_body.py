@@ -1,4 +1,4 @@
-"""Read the body of a response within the limits for its compressed and decompressed size."""
+"""Read responses within the limits for their time and their compressed and decompressed size."""
 
 from __future__ import annotations
 
@@ -8,14 +8,59 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from aggregator.domain.errors import WireTooLargeError
+from aggregator.domain.errors import RedirectError, SlowConnectError, SlowFirstByteError, WireTooLargeError
 from aggregator.fetching.challenge_pages import READ
 from aggregator.fetching.content_encoding import Unpacker, beginning
 from aggregator.fetching.errors import too_large
+from aggregator.fetching.request_target import display_url
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from aiohttp.connector import Connection
+
     from aggregator.fetching.limits import Limits
     from aggregator.fetching.response import TransferStats
+
+
+class PeerResponse(aiohttp.ClientResponse):
+    """A response that keeps its peer's address: a short one releases its connection before it could be read."""
+
+    peer = ""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Note the peer, and read the headers."""
+        name = connection.transport.get_extra_info("peername") if connection.transport else None
+        self.peer = str(name[0]) if name else ""
+        return await super().start(connection)
+
+
+def without_redirects() -> aiohttp.TraceConfig:
+    """Return hooks that refuse redirects where the library would follow them: when a WebSocket is opened."""
+
+    async def refuse(_session: object, _context: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+        raise RedirectError(f"{display_url(str(params.url))} redirects; give the address that it leads to.")
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_request_redirect.append(refuse)
+    return hooks
+
+
+async def headers_of(url: str, request: Awaitable[aiohttp.ClientResponse], limits: Limits) -> aiohttp.ClientResponse:
+    """Wait until the headers of a response are complete.
+
+    Raises:
+        SlowConnectError, SlowFirstByteError: they are not, within the limits.
+    """
+    try:
+        async with asyncio.timeout(limits.first_byte):
+            return await request
+    except aiohttp.ConnectionTimeoutError:
+        raise SlowConnectError(f"{display_url(url)} could not be connected to within {limits.connect:g} s.") from None
+    except TimeoutError:
+        raise SlowFirstByteError(
+            f"{display_url(url)} sent no complete headers within {limits.first_byte:g} s."
+        ) from None
 
 
 async def read_body(url: str, answer: aiohttp.ClientResponse, tally: TransferStats, limits: Limits) -> bytes:

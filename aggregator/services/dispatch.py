@@ -13,6 +13,7 @@ import structlog
 from aggregator.domain.polling.pace import Measured, is_current
 from aggregator.domain.polling.schedule import levelled
 from aggregator.services.outages import attend_outages
+from aggregator.services.push_state import resume_polls
 from aggregator.sources import kinds
 from storage.polling.clock_correction import TOLERANCE
 
@@ -89,6 +90,7 @@ class Dispatcher:
             tx.moderation.reviews.apply_unpinning(now)
             _level_paces(tx, demand, now)
             attend_outages(tx, since, now)
+            resume_polls(tx, now)
             claimed = tx.polling.schedule.claim(
                 now,
                 lease=self.settings.lease,

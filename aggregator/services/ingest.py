@@ -14,6 +14,7 @@ from aggregator.domain.errors import (
     StoreUnavailableError,
     UnreadableError,
 )
+from aggregator.domain.polling.pushes import SLOWED
 from aggregator.domain.polling.results import Failure, FetchResult, PollRecord, PollStatus
 from aggregator.domain.source import SourceState
 from aggregator.services.poll_records import MOST_UNFINISHED, failure_record, lost_worker, success_record
@@ -153,7 +154,7 @@ class Ingest:
             return result
         if result.hints.at_least >= PUSHED_INTERVAL:
             return result
-        hints = replace(result.hints, at_least=PUSHED_INTERVAL, why="new items are pushed")
+        hints = replace(result.hints, at_least=PUSHED_INTERVAL, why=SLOWED)
         return replace(result, hints=hints)
 
     def _store_result(self, source: Source, result: FetchResult, now: datetime) -> None:

@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from aggregator.domain.polling.pushes import stream_names
 from aggregator.domain.polling.schedule import PollBudget
 from aggregator.services.api_refusals import follow_settings
 from aggregator.services.ingest import Ingest, PollTerms
 from aggregator.services.profiles import refresh_profiles
-from aggregator.services.push_listener import claim_of, push_sources
+from aggregator.services.push_state import push_sources
 from aggregator.services.read_again import read_again
 from aggregator.sources import kinds
 
@@ -73,7 +74,7 @@ class Polling:
         """Return those of these kinds of source whose new items are pushed at present."""
         now = self._runtime.clock()
         pushing = [kind for kind in push_sources() if kind.name in names]
-        ends = {kind.name: tx.compliance.claimed_until(claim_of(kind.network)) for kind in pushing}
+        ends = {kind.name: tx.compliance.claimed_until(stream_names(kind.network).claim) for kind in pushing}
         return frozenset(name for name, end in ends.items() if end is not None and end > now)
 
     async def _ingest(self, batch: Sequence[Source], terms: PollTerms, deadline: float) -> list[Report]:

@@ -1,59 +1,49 @@
 """Receive pushed events of a network: withdraw deleted posts at once, and poll accounts that have new ones.
 
-One process at a time listens, under a claim in the database, and another one takes over when it dies. Events may be
-missed while no process listens; polls and takedown checks find them later, as without a listener.
+One process at a time listens, under a claim in the database, and another one takes over when it dies. A network that
+keeps its events sends those again that came meanwhile. Of others, events may be missed; polls and takedown checks find
+them later, as without a listener.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
-from aggregator.domain.compliance.takedowns import Fate, Takedown
 from aggregator.domain.errors import AggregatorError, RefusedError, SourceError, StoreUnavailableError
-from aggregator.domain.networks import network_of
-from aggregator.services.takedowns import withdraw_posts
-from aggregator.source_api.push import AccountChanged, PostDeleted, PushSource
-from aggregator.sources import kinds
-from aggregator.system.thread_pools import in_database_thread
+from aggregator.domain.polling.pushes import stream_names
+from aggregator.services.event_batches import EventBatches
+from aggregator.services.push_events import PushEvents
+from aggregator.services.push_storage import PushStorage
+from aggregator.source_api.push import Followed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from aggregator.services.runtime import Runtime
     from aggregator.source_api.kind import PollContext
-    from aggregator.source_api.push import PushEvent
+    from aggregator.source_api.push import PushSource
     from storage.store import Transaction
 
-CLAIMED = timedelta(seconds=90)
-_EXTEND_EVERY = 20.0  # seconds
-_CLAIM_AGAIN = 15.0  # seconds between attempts while another process listens
+CLAIMED = timedelta(seconds=30)
+MARGIN = timedelta(seconds=10)  # of events that are sent again, since clocks of a network's servers differ
+_EXTEND_EVERY = 8.0  # seconds
+_CLAIM_AGAIN = 5.0  # seconds between attempts while another process listens
 _LOOK_EVERY = 1.0  # seconds: a flood of events costs no more queries
-_SUBSCRIBE_EVERY = 300.0  # seconds; a change of the followed accounts is applied at the next sign of life
+_SUBSCRIBE_EVERY = 300.0  # seconds; a change of the followed accounts is applied within a second
+_CHECK_REMOVED_EVERY = 3600.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds after a broken connection
-_APPLY_AGAIN = 1.0  # seconds
 _REFUSED_PAUSE = 3600.0  # seconds after a refusal
-_STEADY = 60.0  # seconds after which a connection counts as a success
+_STEADY = 3.0  # seconds after which a connection counts as a success
 
 log = structlog.get_logger(__name__)
-
-
-def push_sources() -> list[PushSource]:
-    """Return the kinds of source whose network can push events."""
-    return [kind for kind in kinds().values() if isinstance(kind, PushSource)]
-
-
-def claim_of(network: str) -> str:
-    """Return the name under which a network's listener is claimed."""
-    return f"push:{network}"
 
 
 @dataclass(slots=True)
@@ -61,8 +51,12 @@ class _Claim:
     until: datetime
     extended: float  # monotonic
     subscribed: float = float("-inf")  # monotonic
-    accounts: frozenset[str] = frozenset()
     looked: float = float("-inf")  # monotonic: when the followed accounts were last read
+    checked: float = float("-inf")  # monotonic: when removed accounts were last checked
+    is_open: bool = False  # the connection
+    mark: int = -1  # of the sources that were read
+    sources: dict[str, list[int]] = field(default_factory=dict)  # of the followed accounts
+    followed: Followed = field(default_factory=Followed)
 
 
 class PushListener:
@@ -71,8 +65,10 @@ class PushListener:
     def __init__(self, runtime: Runtime, kind: PushSource) -> None:
         self._runtime = runtime
         self._kind = kind
+        self._storage = PushStorage(runtime.store)
         self.network = kind.network
-        self.claim_name = claim_of(kind.network)
+        self._names = stream_names(kind.network)
+        self.claim_name = self._names.claim
 
     async def run(self) -> None:
         """Listen, and connect again after each failure, with growing pauses."""
@@ -89,7 +85,7 @@ class PushListener:
             except Exception:  # a bug ends no process that also serves and polls
                 log.exception("push listener failed", network=self.network)
                 pause = wait = min(2 * pause, _LONGEST_PAUSE)
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait * random.uniform(1.0, 1.5))  # noqa: S311 - no secret: all must not come at once
 
     def _wait_after(self, error: AggregatorError, pause: float) -> float:
         if isinstance(error, SourceError) and error.until is not None:
@@ -104,96 +100,100 @@ class PushListener:
         """
         now = self._runtime.clock()
         claim = _Claim(now + CLAIMED, time.monotonic())
-        if not await self._write(lambda tx: tx.compliance.claim(self.claim_name, now, claim.until)):
+        if not await self._storage.write(lambda tx: tx.compliance.claim(self.claim_name, now, claim.until)):
             return False
         try:
             await self._listen(claim)
         finally:
-            await asyncio.shield(self._write(lambda tx: tx.compliance.release(self.claim_name, claim.until)))
+            await asyncio.shield(self._storage.write(lambda tx: self._release(tx, claim)))
         return True
+
+    def _release(self, tx: Transaction, claim: _Claim) -> None:
+        if tx.compliance.claimed_until(self.claim_name) == claim.until:  # else another process listens already
+            tx.polling.pushes.forget_times([self._names.opened])
+            tx.compliance.release(self.claim_name, claim.until)
 
     async def _listen(self, claim: _Claim) -> None:
         context = await self._runtime.context()
-        await self._subscribe(claim, context)
-        async with aclosing(self._kind.listen(context)) as events:
-            is_open = False
-            async for event in events:
-                if not is_open:
-                    is_open = True
-                    log.info("push connection open", network=self.network, accounts=len(claim.accounts))
-                    await self._poll(claim.accounts)  # for posts published while no process listened
-                if event is not None:
-                    await self._apply(event)
-                if time.monotonic() - claim.extended > _EXTEND_EVERY and not await self._extend(claim):
-                    log.warning("push claim lost", network=self.network)
-                    return
-                await self._subscribe(claim, context)
+        opened = self._runtime.clock()
+        effects = PushEvents(self._runtime, self._kind, opened)
+        await self._subscribe(claim, context, effects)
+        since = await self._since(opened)
+        try:
+            async with EventBatches(self._kind.listen(context, claim.followed, since)) as batches:
+                while (events := await batches.take(_LOOK_EVERY)) is not None:
+                    if events and not claim.is_open:
+                        claim.is_open = True
+                        await self._open(claim, effects, since)
+                    await effects.apply(events)
+                    if time.monotonic() - claim.extended > _EXTEND_EVERY and not await self._extend(claim):
+                        log.warning("push claim lost", network=self.network)
+                        return
+                    await self._look(claim, context, effects)
+        finally:
+            with suppress(StoreUnavailableError):  # then the events are sent again
+                await asyncio.shield(effects.store_position())
 
-    async def _subscribe(self, claim: _Claim, context: PollContext) -> None:
-        """Subscribe to the followed accounts when they change, and now and then; look at most once a second."""
+    async def _since(self, now: datetime) -> datetime | None:
+        """Return the time after which events are to be sent again; None: without such a time, or too long ago."""
+        kept = self._kind.push_terms.replay
+        if kept is None:
+            return None
+        times = await self._storage.read(lambda tx: tx.polling.pushes.times([self._names.position]))
+        position = times.get(self._names.position)
+        since = None if position is None else min(position, now) - MARGIN
+        return None if since is None or since < now - kept else since
+
+    async def _open(self, claim: _Claim, effects: PushEvents, since: datetime | None) -> None:
+        """Note that the connection is open, and request polls for posts that no event may announce any more."""
+        log.info("push connection open", network=self.network, accounts=len(claim.sources), since=since)
+        now = self._runtime.clock()
+        times = {self._names.opened: now, self._names.alive: now}
+        await self._storage.write(lambda tx: tx.polling.pushes.put_times(times))
+        if since is None:
+            await effects.announce_all(claim.sources)
+
+    async def _look(self, claim: _Claim, context: PollContext, effects: PushEvents) -> None:
         if time.monotonic() - claim.looked < _LOOK_EVERY:
             return
+        await effects.look()
+        before = frozenset(claim.sources)
+        await self._subscribe(claim, context, effects)
+        added = claim.sources.keys() - before
+        if added and claim.is_open and self._kind.push_terms.replay is not None:
+            await effects.announce_all(added)  # for posts since they were first polled
+        if claim.is_open and time.monotonic() - claim.checked > _CHECK_REMOVED_EVERY:
+            claim.checked = time.monotonic()
+            await effects.check_removed(context)
+
+    async def _subscribe(self, claim: _Claim, context: PollContext, effects: PushEvents) -> None:
+        """Subscribe to the followed accounts when they change, and now and then."""
         claim.looked = time.monotonic()
-        accounts = await self._read(lambda tx: tx.polling.sources.accounts(self._kind.name))
+        mark = await self._storage.read(lambda tx: tx.polling.pushes.mark())
         recently = time.monotonic() - claim.subscribed < _SUBSCRIBE_EVERY
-        if recently and claim.accounts == frozenset(accounts):
+        if recently and claim.mark == mark:
             return
-        claim.accounts = frozenset(accounts)
-        is_complete = await self._kind.subscribe(accounts, context)
+        sources = await self._storage.read(lambda tx: tx.polling.pushes.followed(self._kind.name))
+        is_same = sources.keys() == claim.sources.keys()
+        claim.mark, claim.sources = mark, sources
+        effects.follow(sources)
+        if not is_same:
+            claim.followed.accounts = tuple(sources)
+        if recently and is_same:
+            return
+        is_complete = await self._kind.subscribe(list(sources), context)
         claim.subscribed = time.monotonic() if is_complete else float("-inf")
 
     async def _extend(self, claim: _Claim) -> bool:
-        until = self._runtime.clock() + CLAIMED
-        if not await self._write(lambda tx: tx.compliance.renew(self.claim_name, claim.until, until)):
+        now = self._runtime.clock()
+        until = now + CLAIMED
+
+        def extend(tx: Transaction) -> bool:
+            if claim.is_open:
+                tx.polling.pushes.put_times({self._names.alive: now})
+            return tx.compliance.renew(self.claim_name, claim.until, until)
+
+        if not await self._storage.write(extend):
             return False
         claim.until, claim.extended = until, time.monotonic()
         return True
-
-    async def _apply(self, event: PushEvent) -> None:
-        """Apply an event; a deletion waits for a database that is away, since it is not sent again."""
-        if isinstance(event, PostDeleted):
-            noticed = self._runtime.clock()
-            while True:
-                try:
-                    await self._write(partial(self._withdraw, event=event, noticed=noticed), lock_stream=True)
-                except StoreUnavailableError as error:
-                    log.warning("pushed deletion waits for the database", reason=str(error))
-                    await asyncio.sleep(_APPLY_AGAIN)
-                else:
-                    return
-        elif isinstance(event, AccountChanged):
-            await self._poll([event.native_id])
-
-    def _withdraw(self, tx: Transaction, event: PostDeleted, noticed: datetime) -> None:
-        """Withdraw a deleted post, also one that no poll has stored yet."""
-        network = self.network
-        keys = {f"{network}:{event.native_id}", *tx.compliance.keys_by(network, event.author, event.native_id)}
-        reason = f"deleted on {network_of(network).label}"
-        takedowns = [Takedown(key, Fate.DELETED, reason, event.at) for key in sorted(keys)]
-        removals = withdraw_posts(tx, takedowns, "pushed", noticed, self._runtime.clock())
-        log.info("pushed deletion applied", network=network, activities=sum(each.activities for each in removals))
-
-    async def _poll(self, accounts: Collection[str]) -> None:
-        """Make the sources of these accounts due."""
-        now = self._runtime.clock()
-
-        def ask(tx: Transaction) -> None:
-            following = tx.polling.sources.following(self._kind.name, accounts)
-            well = [source.id for source in following if not source.poll.failures]  # the others back off
-            tx.polling.schedule.ask(well, now, "something new was pushed")
-
-        await self._write(ask, lock_stream=True)
-
-    async def _read(self, ask: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401  # any result
-        def read() -> Any:  # noqa: ANN401
-            with self._runtime.store.reading() as tx:
-                return ask(tx)
-
-        return await in_database_thread(read)
-
-    async def _write(self, work: Callable[[Transaction], Any], *, lock_stream: bool = False) -> Any:  # noqa: ANN401
-        def write() -> Any:  # noqa: ANN401
-            with self._runtime.store.writing(lock_stream=lock_stream) as tx:
-                return work(tx)
-
-        return await in_database_thread(write)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.billing.budget import Cycle
 from aggregator.domain.monitoring.system_facts import BudgetFacts
 from aggregator.services.broker_probe import queue_lengths
+from aggregator.services.push_state import push_states
 from aggregator.services.queues import QUEUES
 from aggregator.sources import kinds
 
@@ -48,8 +49,9 @@ class SystemFactsReader:
 
 
 def read_system_facts(tx: Transaction, settings: Settings, now: datetime) -> SystemFacts:
-    """Return the state of the system, with the budgets of metered services."""
-    return replace(tx.monitoring.facts.read(now), budgets=list(_budgets(tx, settings, now)))
+    """Return the state of the system, with the budgets of metered services and the streams of pushed events."""
+    pushes = push_states(tx, settings.kinds, now)
+    return replace(tx.monitoring.facts.read(now), budgets=list(_budgets(tx, settings, now)), pushes=pushes)
 
 
 def _budgets(tx: Transaction, settings: Settings, now: datetime) -> Iterator[BudgetFacts]:

@@ -33,8 +33,9 @@ def withdraw_posts(
         reasons = {key: takedown.reason for key, takedown in by_key.items() if takedown.fate.upstream is upstream}
         done |= tx.compliance.withdraw(reasons, upstream, now)
     for key, removal in done.items():
-        detail = removal_detail(by_key[key], how, noticed, removal)
-        tx.moderation.audit.note(now, SYSTEM, "post gone", key, detail)
+        if removal.activities:  # else it was not stored, or is removed already
+            detail = removal_detail(by_key[key], how, noticed, removal)
+            tx.moderation.audit.note(now, SYSTEM, "post gone", key, detail)
     return list(done.values())
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Mapping
     from datetime import datetime
 
+    from aggregator.domain.compliance.takedowns import Fate
     from aggregator.source_api.kind import PollContext
-
-MOST_SILENT = 30.0  # seconds between two events; a listener yields None in between
 
 
 @dataclass(frozen=True, slots=True)
 class PostDeleted:
-    """A post was deleted."""
+    """A post or repost was deleted."""
 
     native_id: str  # of the version that the network names
     author: str  # native id of the account
     at: datetime | None = None
+    has_versions: bool = False  # stored posts may have an older version's id
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,56 @@ class AccountChanged:
     """An account has published or edited something, so its source is worth a poll."""
 
     native_id: str
+    post: str = ""  # the native id of the new post; empty: unknown
 
 
-PushEvent = PostDeleted | AccountChanged
+@dataclass(frozen=True, slots=True)
+class ProfileChanged:
+    """An account has another name, handle or avatar."""
+
+    native_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRemoved:
+    """An account was deleted, deactivated or suspended, so nothing of it may be shown."""
+
+    native_id: str
+    fate: Fate
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRestored:
+    """An account is active again, so its new posts may be stored."""
+
+    native_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """All events up to a time, by the network's clock, have been yielded."""
+
+    at: datetime
+
+
+PushEvent = PostDeleted | AccountChanged | ProfileChanged | AccountRemoved | AccountRestored | Reached
+
+
+class Followed:
+    """The accounts whose events are wanted; the listener replaces them while it listens."""
+
+    def __init__(self, accounts: Collection[str] = ()) -> None:
+        self.accounts: Collection[str] = accounts  # native ids, first added first
+
+
+@dataclass(frozen=True, slots=True)
+class PushTerms:
+    """How a network pushes."""
+
+    replay: timedelta | None = None  # so long, events are kept, and sent again on request; None: not at all
+    settling: timedelta = timedelta()  # until the network's API has what its stream has sent
+    apart: timedelta = timedelta()  # between two polls of an account that publishes without a break
 
 
 @runtime_checkable
@@ -40,13 +88,14 @@ class PushSource(Protocol):
     name: str
     network: str
     push_setting: str  # the variable that enables it
+    push_terms: PushTerms
 
     def is_push_enabled(self, values: Mapping[str, Any]) -> bool:
         """Return whether the operators have enabled pushed events, from the values of the kind's settings."""
         ...
 
     async def subscribe(self, accounts: Collection[str], context: PollContext) -> bool:
-        """Receive events of these accounts, by native ids, and of no others.
+        """Receive events of these accounts, by native ids, and of no others, where this needs requests of its own.
 
         Returns:
             False if there is more to do; it takes half a minute at most, and is then called again.
@@ -56,10 +105,17 @@ class PushSource(Protocol):
         """
         ...
 
-    def listen(self, context: PollContext) -> AsyncGenerator[PushEvent | None]:
-        """Open the connection, and yield events as they arrive, with None at least every `MOST_SILENT` seconds.
+    def listen(
+        self, context: PollContext, followed: Followed, since: datetime | None
+    ) -> AsyncGenerator[PushEvent | None]:
+        """Open the connection, and yield events as they arrive; None means that the connection is open.
 
-        The first None means that the connection is open. It ends when the network closes the connection.
+        It ends when the network closes the connection. The caller takes events as fast as it can apply them.
+
+        Args:
+            context: clients, clock and settings.
+            followed: the accounts whose events are wanted; they may change at any time.
+            since: begin with events after this time, if the network can send them again.
 
         Raises:
             SourceError: the connection failed; `until` of a `PausedError` is when to try again.

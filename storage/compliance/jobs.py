@@ -11,7 +11,7 @@ from aggregator.domain.compliance.records import Held, Job, Shown
 from storage.compliance.lookups import Lookups
 from storage.engine import upsert
 from storage.stream.actors import Actors
-from storage.tables.compliance import checked, compliance_job
+from storage.tables.compliance import checked, compliance_job, gone_key
 from storage.tables.moderation import audit
 from storage.tables.stream import activity, actor
 
@@ -88,6 +88,13 @@ class Compliance(Lookups):
         kept = embedded.where(activity.c.object.is_not(None) | truncated)
         quoted = select(activity.c.quoted_key).where(activity.c.quoted_key.in_(keys), live)
         return {str(key) for key in self._connection.execute(own.union(kept, quoted)).scalars()}
+
+    def known(self, network: str, native_ids: Collection[str]) -> set[str]:
+        """Return which of these posts are stored or were removed."""
+        keys = {f"{network}:{native_id}": native_id for native_id in native_ids}
+        stored = select(activity.c.key).where(activity.c.key.in_(keys))
+        removed = select(gone_key.c.key).where(gone_key.c.key.in_(keys))
+        return {keys[key] for key in self._connection.execute(stored.union(removed)).scalars()}
 
     def authors(self, keys: Collection[str]) -> dict[str, Actor]:
         """Return the authors of the posts with these keys, by native id."""

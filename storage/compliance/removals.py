@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from aggregator.domain.activity import ActivityKind, Upstream
 from aggregator.domain.compliance.removal import Removal
@@ -113,6 +113,23 @@ class Removals:
         revision = self._anonymise(actor.c.id == who, _SLICE)
         removal.revision = max(filter(None, (removal.revision, revision)), default=None)
         return removal
+
+    def readmit(self, network: str, native_ids: Collection[str], reasons: Collection[str]) -> set[str]:
+        """Let people publish again who were removed for one of these reasons; return them. Removed posts stay away."""
+        keys = {person_key(network, native_id): native_id for native_id in native_ids}
+        removed = gone_key.c.key.in_(keys) & gone_key.c.reason.in_(reasons)
+        return {
+            keys[key]
+            for key in self._connection.execute(delete(gone_key).where(removed).returning(gone_key.c.key)).scalars()
+        }
+
+    def removed_people(self, network: str, reasons: Collection[str], before: datetime, most: int) -> list[str]:
+        """Return some people, in no order, who were removed for one of these reasons before a time."""
+        prefix = person_key(network, "")
+        of_network = gone_key.c.key.startswith(prefix, autoescape=True)
+        chosen = select(gone_key.c.key).where(of_network, gone_key.c.reason.in_(reasons), gone_key.c.at < before)
+        keys = self._connection.execute(chosen.order_by(func.random()).limit(most)).scalars()
+        return [key.removeprefix(prefix) for key in keys]
 
     def withdraw_network(self, network: str, reason: str, now: datetime, *, most: int = _SLICE) -> Removal:
         """Remove a part of a network's content; repeat until `more` is False."""

@@ -49,7 +49,10 @@ def test_without_the_setting_it_names_it(environ: Mapping[str, str]) -> None:
         COMMAND, env={**environ, "AGGREGATOR_X_ACTIVITY": "no"}, capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "aggregator: No network pushes events; enable it with AGGREGATOR_X_ACTIVITY.\n"
+    assert (
+        done.stderr == "aggregator: No network pushes events; enable it with "
+        "AGGREGATOR_BLUESKY_JETSTREAM or AGGREGATOR_X_ACTIVITY.\n"
+    )
 
 
 def test_it_listens_until_it_is_stopped_and_can_be_checked(environ: Mapping[str, str], x: SimulatedUpstream) -> None:

@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse
 
 from aggregator.cli.listen import start_listening
 from aggregator.domain.errors import StoreUnavailableError
-from aggregator.services import push_listener
+from aggregator.domain.polling.pushes import stream_names
+from aggregator.services import push_events, push_listener
 from aggregator.services.ingest import PUSHED_INTERVAL
-from aggregator.services.push_listener import claim_of
 from aggregator.services.takedowns import withdraw_posts
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving, until
@@ -170,9 +170,9 @@ def test_polls_become_rare_while_posts_are_pushed_and_return_to_normal_after(
     assert due is not None
     assert due - now() > 0.9 * PUSHED_INTERVAL
     with following.container.store.writing() as tx:
-        until_ = tx.compliance.claimed_until(claim_of("x"))
+        until_ = tx.compliance.claimed_until(stream_names("x").claim)
         assert until_ is not None
-        tx.compliance.renew(claim_of("x"), until_, now() - timedelta(seconds=1))  # the listener died
+        tx.compliance.renew(stream_names("x").claim, until_, now() - timedelta(seconds=1))  # the listener died
     following.poll()
     due = following.source("desk-example").poll.due
     assert due is not None
@@ -247,8 +247,8 @@ def test_a_deletion_waits_for_a_database_that_is_away(
             raise StoreUnavailableError("The database doesn't respond.")
         return withdraw_posts(*arguments, **options)
 
-    monkeypatch.setattr(push_listener, "_APPLY_AGAIN", 0.02)
-    monkeypatch.setattr(push_listener, "withdraw_posts", failing)
+    monkeypatch.setattr(push_events, "_APPLY_AGAIN", 0.02)
+    monkeypatch.setattr(push_events, "withdraw_posts", failing)
     x.world.delete(post)
     until(lambda: following.items() == [])
     assert len(failures) == 3

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.domain.monitoring.counts import CountKey
+    from aggregator.domain.polling.pushes import PushState
 
 
 class SourceCounts(NamedTuple):
@@ -84,6 +85,7 @@ class SystemFacts:
     database: DatabaseFacts
     counts: Mapping[CountKey, int]
     budgets: Sequence[BudgetFacts] = ()
+    pushes: Sequence[PushState] = ()
 
 
 @dataclass(frozen=True, slots=True)

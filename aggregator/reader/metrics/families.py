@@ -76,6 +76,16 @@ def _polling(facts: SystemFacts) -> Iterator[Metric]:
     yield _delays(facts.counts)
     yield from _moment("last_tick", "When the scheduler's dispatch last ran.", facts.last_tick)
     yield _gauge("paused_hosts", "Hosts that asked for a pause.", facts.paused_hosts)
+    yield from _pushes(facts)
+
+
+def _pushes(facts: SystemFacts) -> Iterator[Metric]:
+    connected: dict[Labels, float] = {(found.network,): float(found.opened is not None) for found in facts.pushes}
+    yield _gauges("push_connected", "Whether a stream of pushed events is connected.", ["network"], connected)
+    newest: dict[Labels, float] = {
+        (found.network,): found.position.timestamp() for found in facts.pushes if found.position is not None
+    }
+    yield _gauges("push_event_timestamp_seconds", "When the newest pushed event happened.", ["network"], newest)
 
 
 def _delays(totals: Mapping[CountKey, int]) -> Metric:

@@ -10,7 +10,9 @@ from aggregator.config.settings import KEY_FILE
 from aggregator.domain.errors import SchemaError, SignInError, StoreUnavailableError
 from aggregator.domain.monitoring.attention import is_ticking
 from aggregator.domain.monitoring.findings import error, warning
+from aggregator.domain.networks import network_of
 from aggregator.services.alert_rounds import current_conditions
+from aggregator.services.push_state import push_states
 from aggregator.services.reencryption import former_values
 from aggregator.services.system_facts import read_system_facts
 from aggregator.sources import kinds
@@ -242,6 +244,7 @@ def _check_kinds(tx: Transaction, subject: Subject, facts: SystemFacts) -> Itera
                 f"{found.sources} sources of the kind {found.kind!r} need a token, and none is set.",
                 f"Set the token's variable ('aggregator settings' lists it), or run 'aggregator {service[0]} connect'.",
             )
+    yield from _check_pushes(tx, subject)
     demand = sum(found.sources for found in active) * subject.settings.polls_per_hour / 60
     if demand > subject.settings.polls_per_minute:
         yield warning(
@@ -249,6 +252,24 @@ def _check_kinds(tx: Transaction, subject: Subject, facts: SystemFacts) -> Itera
             f"The sources need {demand:,.0f} polls a minute, and {subject.settings.polls_per_minute:,} are allowed.",
             "Raise AGGREGATOR_POLLS_PER_MINUTE, or lower AGGREGATOR_POLLS_PER_HOUR.",
         )
+
+
+def _check_pushes(tx: Transaction, subject: Subject) -> Iterator[Finding]:
+    """Check that a process listens to each network whose pushed events are enabled."""
+    for stream in push_states(tx, subject.settings.kinds, subject.now):
+        label = network_of(stream.network).label
+        if not stream.claimed:
+            yield warning(
+                "listener-missing",
+                f"Pushed events of {label} are enabled, and no process receives them.",
+                "Start 'aggregator listen' or 'aggregator run'.",
+            )
+        elif stream.opened is None:
+            yield warning(
+                "stream-broken",
+                f"The stream of pushed events of {label} is not connected; polls go on as usual.",
+                "The log of 'aggregator listen' has the reason.",
+            )
 
 
 def _check_sealed(tx: Transaction, subject: Subject) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ from aggregator.sources.bluesky.addresses import (
     xrpc,
 )
 from aggregator.sources.bluesky.network import BLUESKY, NETWORK
+from aggregator.sources.bluesky.push import JETSTREAM, PushesJetstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -68,12 +69,13 @@ _SETTINGS = (
         "base URL of the Bluesky AppView whose public API is read",
         PUBLIC_APPVIEW,
     ),
+    JETSTREAM,
 )
 _NOT_SIGNED_IN = "The account wants no signed-out readers, so its posts are not stored."
 _GONE = "The account was deleted, deactivated or taken down; its posts were removed."
 
 
-class Bluesky(SourceKind):
+class Bluesky(PushesJetstream, SourceKind):
     """Polls the public API of an AppView, by the DIDs of accounts, so that a renamed account stays the same source."""
 
     name = "bluesky"

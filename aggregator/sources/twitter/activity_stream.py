@@ -154,6 +154,6 @@ def events_in(line: bytes) -> Iterator[PostCreated | PostDeleted]:
     if not USER_ID.fullmatch(author):
         return
     if data.get("event_type") == DELETED and USER_ID.fullmatch(native_id):
-        yield PostDeleted(native_id, author, moment_of(data.get("created_at")))
+        yield PostDeleted(native_id, author, moment_of(data.get("created_at")), has_versions=True)
     elif data.get("event_type") == CREATED and USER_ID.fullmatch(native_id):
         yield PostCreated(native_id, AccountChanged(author))

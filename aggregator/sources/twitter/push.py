@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.billing.metering import Call, Purpose, Returned
 from aggregator.domain.errors import BudgetError, CredentialsError
+from aggregator.source_api.push import PushTerms
 from aggregator.sources.twitter.settings import DEFAULT_BASE, SERVICE
 from aggregator.sources.twitter.tokens import ReadToken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Mapping
+    from datetime import datetime
 
     from aggregator.source_api.kind import PollContext
-    from aggregator.source_api.push import PushEvent
+    from aggregator.source_api.push import Followed, PushEvent
 
 
 class PushesActivity:
     """The part of X's kind of source that implements `aggregator.source_api.push.PushSource`."""
 
     push_setting = "AGGREGATOR_X_ACTIVITY"
+    push_terms = PushTerms()
 
     def is_push_enabled(self, values: Mapping[str, Any]) -> bool:
         """Return whether the Activity API is enabled and there is a token for it."""
@@ -47,12 +50,15 @@ class PushesActivity:
         finally:
             api.close()
 
-    async def listen(self, context: PollContext) -> AsyncGenerator[PushEvent | None]:
-        """Yield the events of the Activity API's stream, each new post booked in the ledger.
+    async def listen(
+        self, context: PollContext, followed: Followed, since: datetime | None
+    ) -> AsyncGenerator[PushEvent | None]:
+        """Yield the events of the Activity API's stream, each new post booked in the ledger; X sends none again.
 
         Raises:
             SourceError: X refused the connection, or it broke.
         """
+        del followed, since
         from aggregator.sources.twitter import activity_stream  # imported late, see `subscribe`
         from aggregator.sources.twitter.transport import host_of
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 from aggregator.config.credential_encryption import HeaderCipher, basic
 from aggregator.domain.polling.api_refusals import Refusal
+from aggregator.domain.polling.pushes import stream_names
 from aggregator.domain.secrets import Secret
 from aggregator.services.doctor.database_checks import (
     _check_limits,
@@ -172,6 +173,11 @@ def _unknown_kind(store: Store) -> None:
         connection.execute(update(source).where(source.c.id == made.id).values(kind="gopher"))
 
 
+def _claim_stream(store: Store) -> None:
+    with store.writing() as tx:
+        tx.polling.pushes.put_times({stream_names("bluesky").claim: datetime.now(UTC) + HOUR})
+
+
 def _encrypt(store: Store) -> None:
     made = add_source(store)
     sealed = HeaderCipher(Secret(OTHER_KEY)).close(made.own_host, basic("user", "word"))
@@ -184,6 +190,8 @@ PLANTED = {
     "calls-refused": (_refuse, {}),
     "kind-unknown": (_unknown_kind, {}),
     "token-missing": (lambda store: add_source(store, "x", "twitter", address="42"), {}),
+    "listener-missing": (lambda _: None, {"BLUESKY_JETSTREAM": "yes"}),
+    "stream-broken": (_claim_stream, {"BLUESKY_JETSTREAM": "yes"}),
     "polls-limited": (
         lambda store: [add_source(store, f"s{number}") for number in range(3)],
         {"POLLS_PER_HOUR": "60", "POLLS_PER_MINUTE": "1"},

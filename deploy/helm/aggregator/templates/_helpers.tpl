@@ -63,7 +63,7 @@ mailServer: AGGREGATOR_MAIL_SERVER
 - { name: {{ index $variables . }}_FILE, value: /run/secrets/aggregator/{{ . }} }
 {{- end }}
 {{- $settings := $root.Values.settings }}
-{{- if $root.Values.listener.enabled }}{{ $settings = merge (dict "AGGREGATOR_X_ACTIVITY" "yes") $settings }}{{ end }}
+{{- if $root.Values.listener.enabled }}{{ $settings = merge (deepCopy $settings) (dict "AGGREGATOR_X_ACTIVITY" "yes") }}{{ end }}
 {{- range $name, $value := $settings }}
 {{- if ne (toString $value) "" }}
 - { name: {{ $name }}, value: {{ $value | toString | quote }} }
