@@ -116,6 +116,7 @@ def test_media_carry_all_that_is_known(store: Store, reader: Reader) -> None:
             "bytes": None,
             "duration": 154.0,
             "preview": "https://pictures.example/film",
+            "focus": None,
         }
     ]
 

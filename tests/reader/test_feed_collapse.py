@@ -54,8 +54,8 @@ def test_an_original_appears_once_with_all_who_reposted_it(store: Store, reader:
     reposted(store, OGP, POWELL, ANA)
     (entry,) = entries(reader, f"/feed.{feed}")
     assert entry.count(WORDS) == 1
-    assert entry.index("Ana") < entry.index("reposted") < entry.index("Also reposted by")
-    assert entry.index("Also reposted by") < entry.index("Joseph Powell") < entry.index("Open Government Partnership")
+    assert entry.index("Ana") < entry.index("retweeted") < entry.index("Also retweeted by")
+    assert entry.index("Also retweeted by") < entry.index("Joseph Powell") < entry.index("Open Government Partnership")
 
 
 @pytest.mark.parametrize("feed", FEEDS)
@@ -63,14 +63,14 @@ def test_collapse_no_gives_each_repost(store: Store, reader: Reader, feed: str) 
     reposted(store, OGP, POWELL)
     found = entries(reader, f"/feed.{feed}?collapse=no")
     assert [entry.count(WORDS) for entry in found] == [1, 1]
-    assert not any("Also reposted" in entry for entry in found)
+    assert not any("Also retweeted" in entry for entry in found)
 
 
 def test_more_than_three_others_are_counted(store: Store, reader: Reader) -> None:
     people = [replace(ANA, native_id=str(number), name=f"Person {number}") for number in range(6)]
     reposted(store, *people)
     (entry,) = entries(reader, "/feed.json")
-    assert "Also reposted by Person 4, Person 3, Person 2 and 2 others." in entry
+    assert "Also retweeted by Person 4, Person 3, Person 2 and 2 others." in entry
 
 
 def test_activitystreams_lists_the_others_as_shares(store: Store, reader: Reader) -> None:
@@ -113,6 +113,6 @@ def test_the_embed_names_the_others(store: Store) -> None:
     with serving(app_of(store, embeddable=frozenset({"x"}))) as reader:
         items = reader.ask("/embed/items").text
         assert items.count(WORDS) == 1
-        assert "Also reposted by" in items
+        assert "Also retweeted by" in items
     with serving(app_of(store)) as reader:
         assert OGP.name not in reader.ask("/embed/items").text  # without the network's consent

@@ -89,7 +89,7 @@ def html_of(item: Activity, terms: Terms) -> str:
 def _repost_title(content: Content, original: Content | None) -> str:
     who, whom = _name(content.actor), _name(original.actor) if original else ""
     anonymous = f"Repost of {whom}" if whom else noun(content)
-    begin = f"{who} reposted {whom}".strip() if who else anonymous
+    begin = f"{who} {past_of_repost(content)} {whom}".strip() if who else anonymous
     words = _line(original.title or original.text) if original else _line(content.text)
     return f"{begin}: {excerpt(words, _TITLE_LENGTH)}" if words else begin
 
@@ -109,7 +109,7 @@ def _reposted(item: Activity, content: Content, terms: Terms) -> str:
     original = original_of(item, terms.audience)
     whom = f" {_person(original.actor)}" if original and _name(original.actor) else ""
     who = _person(content.actor) if _name(content.actor) else ""
-    begin = f"<p>{who} reposted{whom}:</p>" if who else ""
+    begin = f"<p>{who} {past_of_repost(content)}{whom}:</p>" if who else ""
     if without_original(item):
         return f"{begin}<p>{_NO_ORIGINAL}</p>"
     if original is None:

@@ -58,10 +58,10 @@ TITLES = {
     "who showed it": (a_post(text=""), "Post on X by Open Government Partnership"),
     "who by handle": (a_post(text="Hello", actor=replace(OGP, name="")), "@opengovpart: Hello"),
     "what nobody said": (a_post(text="Hello", actor=None), "Hello"),
-    "who reposted whom": (repost(), "Open Government Partnership reposted OpenGov Hub: Words of the hub"),
+    "who reposted whom": (repost(), "Open Government Partnership retweeted OpenGov Hub: Words of the hub"),
     "a repost of nothing": (
         stored_item(1, said_on_x(ActivityKind.REPOST, "Cut")),
-        "Open Government Partnership reposted: Cut",
+        "Open Government Partnership retweeted: Cut",
     ),
 }
 
@@ -102,7 +102,7 @@ def test_no_format_gives_the_public_words_of_x(written: ModuleType) -> None:
 def test_a_repost_shows_who_reposted_whom_and_the_original() -> None:
     assert html_of(repost(), TERMS) == (
         '<p><bdi><a href="https://x.com/opengovpart" rel="nofollow noopener">Open Government Partnership</a></bdi>'
-        ' reposted <bdi><a href="https://x.com/OpenGovHub" rel="nofollow noopener">OpenGov Hub</a></bdi>:</p>'
+        ' retweeted <bdi><a href="https://x.com/OpenGovHub" rel="nofollow noopener">OpenGov Hub</a></bdi>:</p>'
         '<blockquote cite="https://x.com/OpenGovHub/status/1" lang="en"><p>Words of the hub</p></blockquote>'
     )
 

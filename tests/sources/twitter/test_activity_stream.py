@@ -27,17 +27,17 @@ def test_a_new_post_and_a_deleted_one_are_events() -> None:
     assert [*events_in(line("post.create", id="12", author_id="7", text="Hello"))] == [
         PostCreated("12", AccountChanged("7"))
     ]
-    assert [*events_in(line("post.delete", id="12", author_id="7"))] == [PostDeleted("12", "7")]
+    assert [*events_in(line("post.delete", id="12", author_id="7"))] == [PostDeleted("12", "7", has_versions=True)]
 
 
 def test_the_account_of_the_subscription_stands_in_for_a_missing_author() -> None:
-    assert [*events_in(line("post.delete", id="12"))] == [PostDeleted("12", "7")]
+    assert [*events_in(line("post.delete", id="12"))] == [PostDeleted("12", "7", has_versions=True)]
 
 
 @pytest.mark.parametrize("when", ["soon", 5, "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"], ids=repr)
 def test_a_deletion_with_an_impossible_time_is_applied(when: object) -> None:
     event = {"event_type": "post.delete", "payload": {"id": "12", "author_id": "7"}, "created_at": when}
-    assert [*events_in(json.dumps({"data": event}).encode())] == [PostDeleted("12", "7")]
+    assert [*events_in(json.dumps({"data": event}).encode())] == [PostDeleted("12", "7", has_versions=True)]
 
 
 @pytest.mark.parametrize(
