@@ -1,12 +1,13 @@
 """Apply batches of pushed events: withdraw what was deleted, and request polls and profiles of what changed.
 
-A batch takes one transaction, and one more for each account that was removed. All of it may be repeated, since events
-are sent again after a connection broke.
+Deletions of a batch take one transaction, at once; requests for polls one a second; and each account that was removed
+one. All of it may be repeated, since events are sent again after a connection broke.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _APPLY_AGAIN = 1.0  # seconds between attempts while the database is away
 _POSITION_EVERY = 3.0  # seconds between two writes of the position
+_ANNOUNCE_EVERY = 1.0  # seconds between two writes of requested polls, so that deletions don't wait for them
 _PROFILE_AFTER = timedelta(seconds=10)  # until the network's API has a new profile
 _PROFILE_AGAIN = 300.0  # seconds until a changed profile is requested once more, should the API have been late
 _MOST_PROFILES = 10_000  # that wait for that
@@ -63,6 +65,12 @@ class _Batch:
     changed: dict[str, None] = field(default_factory=dict)  # accounts
     profiles: dict[str, None] = field(default_factory=dict)  # accounts
     position: datetime | None = None
+
+    def add(self, later: _Batch) -> None:
+        """Add what a later batch changed."""
+        self.changed |= later.changed
+        self.profiles |= later.profiles
+        self.position = later.position or self.position
 
 
 class PushEvents:
@@ -85,6 +93,8 @@ class PushEvents:
         # has returned since.
         self._states: dict[str, AccountRemoved | AccountRestored] = {}
         self._held_since, self._quiet, self._is_live = 0.0, 0, False
+        self._waiting = _Batch()  # what changed, until it is written
+        self._announced_at = -math.inf  # monotonic
         self._position: datetime | None = None
         self._stored = time.monotonic()
         self._profiles_again: dict[str, float] = {}
@@ -114,16 +124,26 @@ class PushEvents:
 
     async def _apply(self, events: Sequence[PushEvent | None]) -> None:
         batch = self._sorted(events)
-        if batch.deleted or batch.changed or batch.profiles:
-            noticed = self._runtime.clock()
-            await self._storage.write(partial(self._store, batch=batch, noticed=noticed), lock_stream=True)
+        if batch.deleted:
+            withdraw = partial(self._withdraw, deleted=batch.deleted.values(), noticed=self._runtime.clock())
+            await self._storage.write(withdraw, lock_stream=True)
+        self._waiting.add(batch)
+        if time.monotonic() - self._announced_at > _ANNOUNCE_EVERY:
+            await self._request_polls()
         self._note_progress(events, batch)
         if self._states and self._is_settled():
             await self._apply_states()
-        if batch.position is not None:
-            self._position = batch.position
         if time.monotonic() - self._stored > _POSITION_EVERY:
             await self.store_position()
+
+    async def _request_polls(self) -> None:
+        """Request the polls and profiles that wait; their events are behind the position then."""
+        waiting = self._waiting
+        if waiting.changed or waiting.profiles:
+            await self._storage.write(partial(self._request, waiting=waiting), lock_stream=True)
+            self._announced_at = time.monotonic()
+        self._position = waiting.position or self._position
+        self._waiting = _Batch()
 
     async def look(self) -> None:
         """Request polls and profiles once more whose results are still missing; call it about once a second.
@@ -169,8 +189,11 @@ class PushEvents:
         Raises:
             StoreUnavailableError: the database doesn't respond.
         """
+        if self._states:
+            return
+        await self._request_polls()
         position = self._position
-        if position is None or self._states:
+        if position is None:
             return
         await self._storage.write(lambda tx: tx.polling.pushes.put_times({self._names.position: position}))
         self._stored, self._position = time.monotonic(), None
@@ -205,11 +228,9 @@ class PushEvents:
         waited = self._quiet >= _QUIET_LOOKS or time.monotonic() - self._held_since > _HOLD
         return self._is_live or waited or not replays
 
-    def _store(self, tx: Transaction, batch: _Batch, noticed: datetime) -> None:
-        if batch.deleted:
-            self._withdraw(tx, batch.deleted.values(), noticed)
-        self._announce(tx, batch.changed)
-        self._mark_profiles(tx, batch.profiles)
+    def _request(self, tx: Transaction, waiting: _Batch) -> None:
+        self._announce(tx, waiting.changed)
+        self._mark_profiles(tx, waiting.profiles)
 
     def _withdraw(self, tx: Transaction, deleted: Collection[PostDeleted], noticed: datetime) -> None:
         """Withdraw deleted posts, also those that no poll has stored yet."""

@@ -121,6 +121,11 @@ def is_ours(token: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(source_lease.c.source_id == source.c.id, source_lease.c.token == token)
 
 
+def is_claimed() -> ColumnElement[bool]:
+    """Return the condition of sources that a poll has claimed and not given back, also after the end of its lease."""
+    return exists().where(source_lease.c.source_id == source.c.id, source_lease.c.token.is_not(None))
+
+
 def leased(now: datetime) -> CTE:
     """Return host and kind of the leased sources."""
     return select(source_lease.c.host, source_lease.c.kind).where(source_lease.c.until > now).cte("leased")

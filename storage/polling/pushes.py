@@ -10,6 +10,7 @@ from aggregator.domain.polling.pushes import PUSHED, SLOWED
 from aggregator.domain.source import SourceState
 from storage.engine import upsert
 from storage.engine.connect import UtcDateTime
+from storage.polling.leases import is_claimed
 from storage.revision import Stream
 from storage.tables.compliance import checked
 from storage.tables.polling import source
@@ -59,7 +60,7 @@ class Pushes:
         soon, later = (literal(now + span, UtcDateTime()) for span in (settling, settling + apart))
         due = case((source.c.last_polled > now - apart, later), else_=soon)
         # One that is due and not being polled will be polled anyway.
-        matters = or_(source.c.asked.is_(None), source.c.lease_token.is_not(None), source.c.due > due)
+        matters = or_(source.c.asked.is_(None), is_claimed(), source.c.due > due)
         ids = list(source_ids)
         for start in range(0, len(ids), _AT_ONCE):
             some = source.c.id.in_(ids[start : start + _AT_ONCE])
