@@ -21,10 +21,12 @@ from aggregator.domain.monitoring.system_facts import (
     BudgetFacts,
     DatabaseFacts,
     QueueFacts,
+    ReplicaFacts,
     SourceCounts,
     SystemFacts,
     TableSize,
 )
+from aggregator.domain.polling.pushes import PushState
 from aggregator.reader.metrics.requests import RequestMetrics
 from aggregator.reader.metrics.snapshot import FactReaders, Snapshots
 from tests.building import NOON
@@ -65,6 +67,7 @@ FULL = SystemFacts(
         CountKey(DELAY_SECONDS, "web"): 30,
     },
     budgets=[BudgetFacts("x", "X", 1, 1, 1, 1, 1.0, None)],
+    pushes=[PushState("bluesky", True, NOON, NOON, NOON)],
 )
 
 with_promtool = pytest.mark.skipif(
@@ -77,7 +80,8 @@ def exposed() -> dict[str, set[str]]:
     """Return the labels of each sample name of a real exposition."""
     registry = CollectorRegistry()
     RequestMetrics(registry).observe("/", 200, 0.0)
-    snapshots = Snapshots(FactReaders(lambda: FULL, lambda: BrokerFacts({"feeds": 1}, 1)))
+    replica = ReplicaFacts(1, 1.0, None, primary_away=False, reads={"replica": 1})
+    snapshots = Snapshots(FactReaders(lambda: FULL, lambda: BrokerFacts({"feeds": 1}, 1), lambda: replica))
     snapshots._read()
     registry.register(snapshots)
     ProcessCollector(registry=registry)
