@@ -47,7 +47,7 @@ def prune(dry_run: bool, as_json: bool) -> None:
                 state.rule.records.value,
                 _days(state.rule.age),
                 PREFIX + state.rule.variable,
-                ago(state.oldest, now),
+                ago(state.oldest, now) if state.oldest else "-",
                 f"{expired:,}",
             )
             for state, expired in found

@@ -81,7 +81,7 @@ class Twitter(
             "exclude",
             OptionType.SET,
             "Leave out",
-            "Posts of an account to leave out, which saves money; '' leaves out nothing.",
+            "On X, posts of an account to leave out, which saves money; '' leaves out nothing.",
             choices=("replies", "retweets"),
         ),
         SourceOption("user_id", OptionType.TEXT, "Account id", "The account's numeric id.", discovered=True),
