@@ -154,7 +154,7 @@ def test_the_stack_polls_and_serves_during_a_migration(stack: Processes, store: 
             found = f"SELECT count(*) FROM activity WHERE native_id = '{what}'"  # our own words
             eventually(f"{what} arrives", lambda: _count(store, found), patience=240)  # also while the machine is busy
 
-        polled_again("before")
+        # Polls begin with the migration: this code, which plays the former version, needs the table that it adds.
         with _requests(stack) as requests:
             eventually("requests are answered", lambda: len(requests.times) > 100)
             usual = max(requests.times)
