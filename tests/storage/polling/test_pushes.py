@@ -30,14 +30,14 @@ def test_an_event_during_a_requested_poll_requests_another(store: Store) -> None
     source = add_source(store, now=NOON - HOUR)
     _announce(store, source, NOON)
     _announce(store, source, NOON + SECOND)
-    assert _asked(store) == NOON  # nothing to write
+    assert _requested_at(store) == NOON  # nothing to write
     with store.writing() as tx:
         tx.polling.schedule.claim_these([source.id], NOON + 2 * SECOND, lease=HOUR, token=token())
     _announce(store, source, NOON + 3 * SECOND)
-    assert _asked(store) == NOON + 3 * SECOND
+    assert _requested_at(store) == NOON + 3 * SECOND
 
 
-def _asked(store: Store) -> datetime | None:
+def _requested_at(store: Store) -> datetime | None:
     with store.engine.connect() as connection:
-        asked: datetime | None = connection.execute(select(source_table.c.asked)).scalar_one()
-    return asked
+        requested: datetime | None = connection.execute(select(source_table.c.asked)).scalar_one()
+    return requested
