@@ -364,24 +364,6 @@ def test_many_that_wait_for_the_database_leave_threads_for_the_rest(setting: Set
     until(lambda: setting.reader.ask("/api/v1/activities?limit=9").status == 200)
 
 
-def test_following_goes_on_after_any_error(postgresql_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    watch = Store.watch
-    failed: list[bool] = []
-
-    def failing(store: Store, stopping: threading.Event) -> Any:
-        if len(failed) < 2:
-            failed.append(True)
-            raise RuntimeError("Nobody foresaw this.")
-        return watch(store, stopping)
-
-    monkeypatch.setattr(Store, "watch", failing)
-    with serving(app_of(postgresql_store), watching=True) as reader:
-        assert reader.items() == []
-        ingest_now(postgresql_store, add_source(postgresql_store), [an_activity("a")])
-        until(lambda: len(reader.items()) == 1)
-        until(lambda: len(failed) == 2)
-
-
 def _shown(reader: Reader) -> dict[str, bytes]:
     """Return the visible items; on a busy machine a first response may be late and refused."""
     for path in SHOWN:
