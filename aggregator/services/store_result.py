@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from aggregator.domain.matching.edit_decisions import EditPolicy
-from aggregator.domain.moderation.conditions import facts_of
-from aggregator.domain.moderation.freezes import frozen_until
-from aggregator.domain.moderation.rules import Rulebook
-from aggregator.domain.moderation.screening import held_for_review, under_freeze, under_rules
+from aggregator.domain.moderation.screening import held_for_review
 from aggregator.domain.monitoring.watching import watched
 from aggregator.domain.polling import permanent_redirects
-from aggregator.domain.polling.backfill_detection import quarantined
 from aggregator.domain.polling.results import PollStatus
 from aggregator.services.incidents import report_wrongness
+from aggregator.services.new_entry_rules import NewEntryRules
 from aggregator.services.poll_records import success_record
 from aggregator.services.poll_report import Report
 from aggregator.services.screen_entries import screened_all
@@ -63,7 +59,7 @@ def store_result(
         now,
         present=result.present,
         recognising=source.poll.last_new is not None and source.options.get("identity", "layers") == "layers",
-        judge=partial(_apply_rules, tx, source, now, last_look),
+        judge=partial(NewEntryRules(tx, now).apply, source, last_look=last_look),
         edit_policy=EditPolicy(source.on_edit, edits_always_show),
     )
     if result.unread:
@@ -128,35 +124,13 @@ def store_entries(
     recognising = source.options.get("identity", "layers") == "layers"
 
     def judge(fresh: Sequence[ScreenedActivity]) -> list[ScreenedActivity]:
-        judged = _apply_rules(tx, source, now, None, fresh)
+        judged = NewEntryRules(tx, now).apply(source, fresh)
         return [held_for_review(entry, hold) for entry in judged] if hold else judged
 
     edit_policy = EditPolicy(source.on_edit, edits_always_show)
     return tx.stream.activities.store(
         source.id, screening, now, recognising=recognising, judge=judge, edit_policy=edit_policy
     )
-
-
-def _apply_rules(
-    tx: Transaction, source: Source, now: datetime, last_look: datetime | None, fresh: Sequence[ScreenedActivity]
-) -> list[ScreenedActivity]:
-    """Apply rules and active freezes to new activities."""
-    judged = quarantined(fresh, last_look)
-    if not judged:
-        return judged
-    book = Rulebook(tx.moderation.rules.all(), now)
-    if book:
-        around = tx.moderation.rules.around(source, book, now)
-        acted: Counter[int] = Counter()
-        for place, entry in enumerate(judged):
-            facts = facts_of(entry.new, entry.search_text, source.slug, now)
-            verdict = book.judge(facts, around)
-            around.note(facts)
-            acted.update(verdict.acted)
-            judged[place] = under_rules(entry, verdict, now)
-        tx.moderation.rules.count(acted, now)
-    freeze = frozen_until(tx.moderation.freezes.active(now), source.id, now)
-    return [under_freeze(entry, freeze) for entry in judged]
 
 
 def _follow_redirect(

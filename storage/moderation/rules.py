@@ -141,14 +141,15 @@ class Rules:
 
     # Data for conditions
 
-    def around(self, of: Source, book: Rulebook, now: datetime) -> Surroundings:
-        """Return recent items, as far as the rules' conditions need them."""
+    def around(self, of: Source, book: Rulebook, now: datetime, recent: MinHashIndex | None = None) -> Surroundings:
+        """Return recent items, as far as the rules' conditions need them; `recent` if they were read before."""
         counts: dict[tuple[str, int], int] = {}
         if Field.DAILY_CAP in book.fields:
             today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
             came = select(func.count()).where(activity.c.source_id == of.id, activity.c.first_seen >= today)
             counts[of.slug, today.toordinal()] = self._connection.execute(came).scalar_one()
-        recent = self._recent(now, book.hours) if book.hours else None
+        if recent is None and book.hours:
+            recent = self._recent(now, book.hours)
         return Surroundings(counts, recent)
 
     def _recent(self, now: datetime, hours: int) -> MinHashIndex:

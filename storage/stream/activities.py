@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from aggregator.domain.activity import BY_RULE, ActivityKind, Review, Upstream, quoted_in
+from aggregator.domain.activity import BY_RULE, ActivityKind, Review
 from aggregator.domain.compliance.ids_only import reduced_entry
 from aggregator.domain.matching import edit_decisions
 from aggregator.domain.matching.edit_decisions import EditIntent, EditPolicy, Entry, StoredEntry
 from aggregator.domain.search_text import search_text
-from storage.engine.upsert import Upsert
 from storage.moderation.pending_edits import PendingEdits
 from storage.revision import Stream
-from storage.stream.actors import Actors
-from storage.stream.content_columns import COLUMNS, columns_of, ids_only_of, json_of
+from storage.stream.activity_rows import ActivityRows
+from storage.stream.content_columns import ids_only_of
 from storage.stream.entries import StoredEntries
 from storage.stream.pages import StreamReading
 from storage.stream.payloads import RawPayloads
-from storage.stream.stories import Stories
 from storage.stream.tags import rules_tags
 from storage.stream.tombstones import Tombstones
 from storage.stream.unread_entries import UnreadEntries
@@ -30,54 +28,17 @@ from storage.stream.versions import Versions
 from storage.tables.stream import activity, transition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
 
-    from aggregator.domain.activity import Actor, NewActivity, ScheduledTransition, ScreenedActivity
-    from storage.stream.actors import Identity
+    from aggregator.domain.activity import NewActivity, ScheduledTransition, ScreenedActivity
 
 Judge = Callable[["Sequence[ScreenedActivity]"], "list[ScreenedActivity]"]
+OfSource = tuple[int, "ScreenedActivity"]  # with the id of the source
+JudgeAll = Callable[["Sequence[OfSource]"], "list[OfSource]"]
 
-_CONTENT = (
-    *COLUMNS,
-    "detail",
-    "object",
-    "object_key",
-    "key",
-    "alias",
-    "likeness",
-    "actor_id",
-    "object_actor_id",
-    "object_editable_until",
-    "quoted_key",
-    "quoted_actor_id",
-    "thread",
-    "topics",
-    "countries",
-    "reasons",
-    "search_text",
-)
-_EDITED = (*_CONTENT, "entry_digest", "fingerprint", "revision")
-_LATER = {
-    "id",
-    "gone",
-    "gone_reason",
-    "reviewed",
-    "reviewer",
-    "headline",
-    "note",
-    "story_by_hand",
-}  # columns that no source delivers
-_UPSERT = Upsert(
-    activity,
-    index=["source_id", "native_id"],
-    changing=_EDITED,
-    columns=[column.name for column in activity.c if column.name not in _LATER],
-    where=activity.c.gone.is_(None),
-    returning=["id", "native_id"],
-)
 _DEFAULT_POLICY = EditPolicy()
 
 
@@ -101,6 +62,7 @@ class Activities(StreamReading):
         super().__init__(connection)
         self._entries = StoredEntries(connection)
         self._payloads = RawPayloads(connection)
+        self._rows = ActivityRows(connection)
         self._ids_only = ids_only_of(connection)
 
     def known(self, source_id: int, native_ids: Collection[str]) -> dict[str, StoredEntry]:
@@ -173,14 +135,34 @@ class Activities(StreamReading):
             quarantined=sum(new.review is Review.QUARANTINED for new in inserted),
             pending_edits=pending,
             times=[new.new.content.published or now for new in inserted],
-            shown=[
-                (new.new.content.network, new.new.content.published)
-                for new in inserted
-                if new.review is Review.PUBLISHED
-                and new.new.content.published is not None
-                and new.new.content.kind is not ActivityKind.EVENT  # published when it was last edited, if at all
-            ],
+            shown=_shown(inserted),
         )
+
+    def insert(self, entries: Sequence[OfSource], now: datetime, judge: JudgeAll) -> Stored:
+        """Store those activities that are not stored yet; leave the others as they are.
+
+        The number of statements depends on neither that of activities nor that of sources.
+
+        Args:
+            entries: the activities with the ids of their sources; no two may have the same native id.
+            now: the present time.
+            judge: decides on all new ones together.
+        """
+        Stream(self._connection).require_lock()
+        sources = {entry.new.native_id: source_id for source_id, entry in entries}
+        known = self._entries.known_among([(id_, native_id) for native_id, id_ in sources.items()])
+        new = [entry for id_, entry in entries if (id_, entry.new.native_id) not in known]
+        fresh = self._entries.without_expired([Entry(self._storable(entry), None) for entry in new], now)
+        judged = [entry for _, entry in judge([(sources[entry.native_id], entry.screened) for entry in fresh])]
+        first = Stream(self._connection).take(len(judged)) if judged else 0
+        # Under the lock, as in `_write`.
+        inserted = Tombstones(self._connection).admitted(judged, {}) if judged else []
+        if inserted:
+            rows = [(sources[entry.new.native_id], entry) for entry in inserted]
+            ids = self._rows.write(rows, now, first)
+            named = {(sources[entry.new.native_id], entry.new.native_id): entry.later for entry in inserted}
+            self._keep_transitions({ids[name]: later for name, later in named.items() if later and name in ids})
+        return Stored(new=len(inserted), unchanged=len(entries) - len(inserted), shown=_shown(inserted))
 
     def _write(self, source_id: int, decided: Sequence[tuple[Entry, EditIntent]], now: datetime) -> dict[str, int]:
         """Write entries that are not removed, and return their ids by native id."""
@@ -193,18 +175,13 @@ class Activities(StreamReading):
         writes = Tombstones(self._connection).admitted([entry.screened for entry, _ in decided], stored)
         if not writes:
             return {}
-        actors = Actors(self._connection).store(_authors(writes))
         replaced = [edited[write.new.native_id] for write in writes if write.new.native_id in edited]
         former = [edited[write.new.native_id] for write in writes if self._keeps_version(write.new, edited)]
         if former:
             Versions(self._connection).keep(former, now)
         writes = self._with_rules_tags(source_id, writes, stored.keys())
-        rows = [_row(source_id, write, now, first + offset, actors) for offset, write in enumerate(writes)]
-        ids = {row.native_id: row.id for row in _UPSERT.run(self._connection, rows)}
-        new = {ids[write.new.native_id]: write.new for write in writes if write.new.native_id in ids}
-        self._payloads.keep({id_: entry.raw for id_, entry in new.items()}, now)
-        Stories(self._connection).link(new, replaced)
-        return ids
+        ids = self._rows.write([(source_id, write) for write in writes], now, first, replaced)
+        return {native_id: id_ for (_, native_id), id_ in ids.items()}
 
     def _with_rules_tags(
         self, source_id: int, writes: list[ScreenedActivity], known: Collection[str]
@@ -331,54 +308,11 @@ def _ids(entries: Iterable[Entry]) -> list[int]:
     return [entry.stored.id for entry in entries if entry.stored]
 
 
-def _authors(writes: Iterable[ScreenedActivity]) -> Iterator[Actor | None]:
-    """Yield the authors of activities and of their objects."""
-    for entry in writes:
-        yield entry.new.content.actor
-        if entry.new.object is not None:
-            yield entry.new.object.content.actor
-        if (quoted := quoted_in(entry.new)) is not None:
-            yield quoted.content.actor
-
-
-def _row(
-    source_id: int, screened: ScreenedActivity, now: datetime, revision: int, actors: Mapping[Identity, int]
-) -> dict[str, Any]:
-    new = screened.new
-    who = new.content.actor
-    author = new.object.content.actor if new.object else None
-    quoted = quoted_in(new)
-    quoted_author = quoted.content.actor if quoted else None
-    return {
-        **columns_of(new.content),
-        "source_id": source_id,
-        "native_id": new.native_id,
-        "key": new.key,
-        "object_key": new.object_key,
-        "alias": screened.stable_key,
-        "likeness": screened.content_key,
-        "object": json_of(new.object),
-        "actor_id": actors[who.network, who.native_id] if who else None,
-        "object_actor_id": actors[author.network, author.native_id] if author else None,
-        "object_editable_until": new.object_editable_until if new.object else None,
-        "quoted_key": quoted.key if quoted else None,
-        "quoted_actor_id": actors[quoted_author.network, quoted_author.native_id] if quoted_author else None,
-        "thread": new.thread,
-        "topics": list(screened.topics) or None,
-        "countries": list(screened.countries) or None,
-        "reasons": dict(screened.reasons) or None,
-        "story": screened.story,
-        "search_text": screened.search_text,
-        "first_seen": now,
-        "entry_digest": new.entry_digest,
-        "fingerprint": screened.fingerprint,
-        "position": screened.position,
-        "revision": revision,
-        "upstream": screened.upstream.value,
-        "review": screened.review.value,
-        "review_by": screened.review_by,
-        "review_reason": screened.review_reason,
-        "review_rule": screened.review_rule,
-        "pinned_until": screened.pinned_until,
-        "visible": screened.review is Review.PUBLISHED and screened.upstream is Upstream.LIVE,
-    }
+def _shown(inserted: Iterable[ScreenedActivity]) -> list[tuple[str, datetime]]:
+    return [
+        (new.new.content.network, new.new.content.published)
+        for new in inserted
+        if new.review is Review.PUBLISHED
+        and new.new.content.published is not None
+        and new.new.content.kind is not ActivityKind.EVENT  # published when it was last edited, if at all
+    ]

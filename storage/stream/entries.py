@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from aggregator.domain.activity import Review
 from aggregator.domain.matching.edit_decisions import EditFacts, Entry, StoredEntry, is_edit
@@ -47,6 +47,12 @@ class StoredEntries:
             )
         )
         return {row.native_id: _stored(row) for row in rows}
+
+    def known_among(self, entries: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+        """Return those of these entries that are stored, also as removed ones; each is a source's and a native id."""
+        pair = tuple_(activity.c.source_id, activity.c.native_id)
+        chosen = select(activity.c.source_id, activity.c.native_id).where(pair.in_(list(entries)))
+        return {(row.source_id, row.native_id) for row in self._connection.execute(chosen)}
 
     def match(
         self, source_id: int, screened: Sequence[ScreenedActivity], present: Collection[str], *, recognising: bool
