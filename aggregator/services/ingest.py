@@ -21,6 +21,7 @@ from aggregator.services.poll_records import MOST_UNFINISHED, failure_record, lo
 from aggregator.services.poll_report import Report
 from aggregator.services.screen_entries import screened_all, screening_terms
 from aggregator.services.store_result import store_result
+from aggregator.source_api.push import AnnouncedPostSource
 from aggregator.system import tracing
 from aggregator.system.thread_pools import in_database_thread
 
@@ -177,6 +178,7 @@ class Ingest:
                     pace=pace,
                     edits_always_show=self._kinds[source.kind].edits_always_show,
                     may_backdate=self._kinds[source.kind].may_backdate,
+                    may_be_pushed=isinstance(self._kinds[source.kind], AnnouncedPostSource),
                 )
         if record is None:
             log.warning("lease lost, nothing stored", source=source.slug)

@@ -1,7 +1,8 @@
-"""Apply batches of pushed events: withdraw what was deleted, and request polls and profiles of what changed.
+"""Apply batches of pushed events: withdraw what was deleted, store what is new, request polls and profiles.
 
 Deletions of a batch take one transaction, at once; requests for polls one a second; and each account that was removed
-one. All of it may be repeated, since events are sent again after a connection broke.
+one. New posts are looked up and stored meanwhile (`AnnouncedLookups`) where the network allows that, else by polls. All
+of it may be repeated, since events are sent again after a connection broke.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import deque
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -20,6 +23,7 @@ from aggregator.domain.compliance.takedowns import Fate, Takedown
 from aggregator.domain.errors import SourceError, StoreUnavailableError
 from aggregator.domain.networks import network_of
 from aggregator.domain.polling.pushes import stream_names
+from aggregator.services.announced_lookups import AnnouncedLookups
 from aggregator.services.announced_posts import AnnouncedPosts
 from aggregator.services.push_storage import PushStorage
 from aggregator.services.takedowns import SYSTEM, removal_detail, withdraw_posts
@@ -28,13 +32,14 @@ from aggregator.source_api.push import (
     AccountChanged,
     AccountRemoved,
     AccountRestored,
+    AnnouncedPostSource,
     PostDeleted,
     ProfileChanged,
     Reached,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.compliance.removal import Removal
@@ -57,6 +62,13 @@ _MOST_CHECKED = 100  # of them at a time
 log = structlog.get_logger(__name__)
 
 
+class _Reached(NamedTuple):
+    """A position of the stream; it may be stored when the announced posts before it are."""
+
+    post: int  # the number of the last post before it
+    at: datetime
+
+
 @dataclass(slots=True)
 class _Batch:
     """The events of a batch by their effect."""
@@ -64,13 +76,13 @@ class _Batch:
     deleted: dict[str, PostDeleted] = field(default_factory=dict)  # by native id
     changed: dict[str, None] = field(default_factory=dict)  # accounts
     profiles: dict[str, None] = field(default_factory=dict)  # accounts
-    position: datetime | None = None
+    reached: list[_Reached] = field(default_factory=list)  # one of each batch
 
     def add(self, later: _Batch) -> None:
         """Add what a later batch changed."""
         self.changed |= later.changed
         self.profiles |= later.profiles
-        self.position = later.position or self.position
+        self.reached += later.reached
 
 
 class PushEvents:
@@ -89,19 +101,36 @@ class PushEvents:
         self._label = network_of(kind.network).label
         self._sources: Mapping[str, Sequence[int]] = {}
         self._announced = AnnouncedPosts()
+        settling = kind.push_terms.settling.total_seconds()
+        self._lookups = AnnouncedLookups(runtime, kind, settling) if isinstance(kind, AnnouncedPostSource) else None
+        self._reached: deque[_Reached] = deque()  # whose requests are written
         # Later states of an account outweigh earlier ones: events that are sent again must not remove an account that
         # has returned since.
         self._states: dict[str, AccountRemoved | AccountRestored] = {}
         self._held_since, self._quiet, self._is_live = 0.0, 0, False
         self._waiting = _Batch()  # what changed, until it is written
         self._announced_at = -math.inf  # monotonic
-        self._position: datetime | None = None
         self._stored = time.monotonic()
         self._profiles_again: dict[str, float] = {}
 
     def follow(self, sources: Mapping[str, Sequence[int]]) -> None:
         """Set the followed accounts, by native id, with their sources."""
         self._sources = sources
+        if self._lookups is not None:
+            self._lookups.follow(sources)
+
+    @asynccontextmanager
+    async def storing(self, context: PollContext) -> AsyncIterator[None]:
+        """Look up and store announced posts until the block ends."""
+        if self._lookups is None:
+            yield
+            return
+        task = asyncio.create_task(self._lookups.run(context))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def apply(self, events: Sequence[PushEvent | None]) -> None:
         """Apply events; while the database is away, wait for it. An event that can't be applied costs no other."""
@@ -124,6 +153,9 @@ class PushEvents:
 
     async def _apply(self, events: Sequence[PushEvent | None]) -> None:
         batch = self._sorted(events)
+        if self._lookups is not None:
+            for event in self._lookups.take_missed():
+                self._leave_to_poll(event, batch)
         if batch.deleted:
             withdraw = partial(self._withdraw, deleted=batch.deleted.values(), noticed=self._runtime.clock())
             await self._storage.write(withdraw, lock_stream=True)
@@ -142,7 +174,7 @@ class PushEvents:
         if waiting.changed or waiting.profiles:
             await self._storage.write(partial(self._request, waiting=waiting), lock_stream=True)
             self._announced_at = time.monotonic()
-        self._position = waiting.position or self._position
+        self._reached.extend(waiting.reached)
         self._waiting = _Batch()
 
     async def look(self) -> None:
@@ -192,11 +224,13 @@ class PushEvents:
         if self._states:
             return
         await self._request_polls()
-        position = self._position
-        if position is None:
-            return
-        await self._storage.write(lambda tx: tx.polling.pushes.put_times({self._names.position: position}))
-        self._stored, self._position = time.monotonic(), None
+        concluded = self._lookups.concluded if self._lookups is not None else 0
+        position = None
+        while self._reached and self._reached[0].post <= concluded:
+            position = self._reached.popleft().at
+        if position is not None:
+            await self._storage.write(lambda tx: tx.polling.pushes.put_times({self._names.position: position}))
+        self._stored = time.monotonic()
 
     def _sorted(self, events: Sequence[PushEvent | None]) -> _Batch:
         batch = _Batch()
@@ -204,9 +238,8 @@ class PushEvents:
             match event:
                 case PostDeleted(native_id):
                     batch.deleted[native_id] = event
-                case AccountChanged(account, post):
-                    batch.changed[account] = None
-                    self._announced.add(post, account, time.monotonic())
+                case AccountChanged() if self._lookups is None or not self._lookups.add(event):
+                    self._leave_to_poll(event, batch)
                 case ProfileChanged(account):
                     batch.profiles[account] = None
                     if len(self._profiles_again) < _MOST_PROFILES:
@@ -215,12 +248,16 @@ class PushEvents:
                     self._held_since = self._held_since if self._states else time.monotonic()
                     self._states[account] = event
                 case Reached(at):
-                    batch.position = at
+                    batch.reached = [_Reached(self._lookups.last if self._lookups else 0, at)]
         return batch
+
+    def _leave_to_poll(self, event: AccountChanged, batch: _Batch) -> None:
+        batch.changed[event.native_id] = None
+        self._announced.add(event.post, event.native_id, time.monotonic())
 
     def _note_progress(self, events: Sequence[PushEvent | None], batch: _Batch) -> None:
         self._quiet = 0 if events else self._quiet + 1
-        self._is_live |= batch.position is not None and batch.position >= self._opened
+        self._is_live |= bool(batch.reached) and batch.reached[-1].at >= self._opened
 
     def _is_settled(self) -> bool:
         """Return whether no later state of an account is expected."""

@@ -1,4 +1,4 @@
-"""Receive pushed events of a network: withdraw deleted posts at once, and poll accounts that have new ones.
+"""Receive pushed events of a network: withdraw deleted posts at once, and store new ones.
 
 One process at a time listens, under a claim in the database, and another one takes over when it dies. A network that
 keeps its events sends those again that came meanwhile. Of others, events may be missed; polls and takedown checks find
@@ -120,7 +120,10 @@ class PushListener:
         await self._subscribe(claim, context, effects)
         since = await self._since(opened)
         try:
-            async with EventBatches(self._kind.listen(context, claim.followed, since)) as batches:
+            async with (
+                effects.storing(context),
+                EventBatches(self._kind.listen(context, claim.followed, since)) as batches,
+            ):
                 while (events := await batches.take(_LOOK_EVERY)) is not None:
                     if events and not claim.is_open:
                         claim.is_open = True
@@ -152,6 +155,8 @@ class PushListener:
         await self._storage.write(lambda tx: tx.polling.pushes.put_times(times))
         if since is None:
             await effects.announce_all(claim.sources)
+            if self._kind.push_terms.replay is not None:  # so that the next connection continues from here
+                await self._storage.write(lambda tx: tx.polling.pushes.put_times({self._names.position: now}))
 
     async def _look(self, claim: _Claim, context: PollContext, effects: PushEvents) -> None:
         if time.monotonic() - claim.looked < _LOOK_EVERY:

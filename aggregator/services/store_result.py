@@ -48,6 +48,7 @@ def store_result(
     pace: PollBudget | None,
     edits_always_show: bool = False,
     may_backdate: bool = True,
+    may_be_pushed: bool = False,
 ) -> PollRecord:
     """Write a result and the source's new schedule in one transaction."""
     last_look = source.poll.last_success if may_backdate and source.poll.last_new else None
@@ -61,6 +62,7 @@ def store_result(
         recognising=source.poll.last_new is not None and source.options.get("identity", "layers") == "layers",
         judge=partial(NewEntryRules(tx, now).apply, source, last_look=last_look),
         edit_policy=EditPolicy(source.on_edit, edits_always_show),
+        pushed_since=source.poll.last_success if may_be_pushed else None,
     )
     if result.unread:
         tx.stream.unread.keep(source.id, result.unread, product_version(), now)

@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Mapping
+    from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
     from datetime import datetime
 
+    from aggregator.domain.activity import NewActivity
     from aggregator.domain.compliance.takedowns import Fate
+    from aggregator.domain.source import Source
     from aggregator.source_api.kind import PollContext
 
 
@@ -30,6 +32,8 @@ class AccountChanged:
 
     native_id: str
     post: str = ""  # the native id of the new post; empty: unknown
+    original: str = ""  # the native id of the post that it reposts; empty: it is no repost
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,25 @@ class PushTerms:
     replay: timedelta | None = None  # so long, events are kept, and sent again on request; None: not at all
     settling: timedelta = timedelta()  # until the network's API has what its stream has sent
     apart: timedelta = timedelta()  # between two polls of an account that publishes without a break
+
+
+@runtime_checkable
+class AnnouncedPostSource(Protocol):
+    """A kind of source that can look announced posts up by their ids, many at once, and free of charge."""
+
+    most_announced: int  # posts at a time
+
+    async def announced(self, events: Sequence[AccountChanged], context: PollContext) -> Sequence[NewActivity]:
+        """Return the announced posts as a poll would; omit those that the network's API doesn't have yet.
+
+        Raises:
+            SourceError: the response was not usable; `until` of a `PausedError` is when to try again.
+        """
+        ...
+
+    def takes(self, source: Source, new: NewActivity) -> bool:
+        """Return whether a poll of the source would store such a post, by the source's options and state."""
+        ...
 
 
 @runtime_checkable

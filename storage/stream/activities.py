@@ -79,6 +79,7 @@ class Activities(StreamReading):
         recognising: bool = False,
         judge: Judge = list,
         edit_policy: EditPolicy = _DEFAULT_POLICY,
+        pushed_since: datetime | None = None,
     ) -> Stored:
         """Write what `domain.matching.edit_decisions` decides on each entry; change nothing else.
 
@@ -90,6 +91,7 @@ class Activities(StreamReading):
             recognising: whether an entry with an unknown id may be a stored one (`domain.matching.entry_matching`).
             judge: decides on all new entries together.
             edit_policy: how edits of approved activities are treated.
+            pushed_since: stored entries that arrived later were counted by no poll, and count as new; None: none.
         """
         # Decisions depend on this read, such as a person's approval; the lock keeps other writers from changing it.
         Stream(self._connection).require_lock()
@@ -100,7 +102,12 @@ class Activities(StreamReading):
         entries = [*(Entry(screened, None) for screened in new), *(entry for entry in entries if entry.stored)]
         facts = self._entries.facts(entries)
         decided = [(entry, edit_decisions.decide(entry, facts, edit_policy, now)) for entry in entries]
-        return self._apply(source_id, decided, len(screened), now)
+        pushed = [
+            entry.screened.new.content.published or now
+            for entry in entries
+            if pushed_since and entry.stored and entry.stored.first_seen and entry.stored.first_seen > pushed_since
+        ]
+        return _with_pushed(self._apply(source_id, decided, len(screened), now), pushed)
 
     def _storable(self, entry: ScreenedActivity) -> ScreenedActivity:
         """Return an entry without content that may not be stored."""
@@ -306,6 +313,12 @@ class Activities(StreamReading):
 
 def _ids(entries: Iterable[Entry]) -> list[int]:
     return [entry.stored.id for entry in entries if entry.stored]
+
+
+def _with_pushed(stored: Stored, times: Sequence[datetime]) -> Stored:
+    """Count entries that were pushed before as new."""
+    unchanged = max(stored.unchanged - len(times), 0)
+    return replace(stored, new=stored.new + len(times), unchanged=unchanged, times=[*stored.times, *times])
 
 
 def _shown(inserted: Iterable[ScreenedActivity]) -> list[tuple[str, datetime]]:

@@ -29,6 +29,7 @@ _STORED = (
     activity.c.entry_digest,
     activity.c.fingerprint,
     activity.c.gone,
+    activity.c.first_seen,
     ((activity.c.review == Review.PUBLISHED.value) & (activity.c.review_by == "person")).label("approved"),
 )
 
@@ -61,7 +62,7 @@ class StoredEntries:
         newest = {entry.new.native_id: entry for entry in screened}
         known = self.known(source_id, newest.keys())
         fresh = [entry for native_id, entry in newest.items() if native_id not in known]
-        matched: dict[str, Row[Any]] = {}
+        matched: dict[str, Any] = {}
         if recognising and fresh:
             matched = self._match_by_keys(source_id, fresh, {*newest, *present})
         entries = [Entry(entry, known[native_id]) for native_id, entry in newest.items() if native_id in known]
@@ -75,7 +76,7 @@ class StoredEntries:
 
     def _match_by_keys(
         self, source_id: int, fresh: Sequence[ScreenedActivity], present: Collection[str]
-    ) -> dict[str, Row[Any]]:
+    ) -> dict[str, Any]:
         """Return the rows of entries that are stored under another id, by their new ids."""
         rows = self._connection.execute(
             select(
@@ -116,4 +117,4 @@ class StoredEntries:
 
 
 def _stored(row: Row[Any]) -> StoredEntry:
-    return StoredEntry(row.id, row.entry_digest, row.fingerprint, row.gone, bool(row.approved))
+    return StoredEntry(row.id, row.entry_digest, row.fingerprint, row.gone, bool(row.approved), row.first_seen)

@@ -66,6 +66,7 @@ class StoredEntry(NamedTuple):
     fingerprint: str
     gone: datetime | None
     approved: bool  # a person published it
+    first_seen: datetime | None = None  # None: not read
 
 
 class FormerVersion(NamedTuple):

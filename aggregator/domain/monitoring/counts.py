@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import timedelta
 
     from aggregator.domain.polling.results import PollRecord
 
@@ -45,11 +46,18 @@ def counts_of(records: Iterable[PollRecord]) -> Counter[CountKey]:
         counts[CountKey(ITEMS, record.kind, "changed")] += record.changed
         counts[CountKey(REQUESTS, record.kind)] += record.facts.requests
         counts[CountKey(BYTES, record.kind)] += record.facts.bytes
-        for network, delay in record.delays:
-            seconds = delay.total_seconds()
-            counts[CountKey(DELAY, network, bucket(seconds))] += 1
-            counts[CountKey(DELAY_SECONDS, network)] += round(seconds)
+        counts += counts_of_delays(record.delays)
     return +counts
+
+
+def counts_of_delays(delays: Iterable[tuple[str, timedelta]]) -> Counter[CountKey]:
+    """Return what the delays of new items add to the counts; each is a network and the time since the publication."""
+    counts: Counter[CountKey] = Counter()
+    for network, delay in delays:
+        seconds = delay.total_seconds()
+        counts[CountKey(DELAY, network, bucket(seconds))] += 1
+        counts[CountKey(DELAY_SECONDS, network)] += round(seconds)
+    return counts
 
 
 def bucket(seconds: float) -> str:

@@ -25,7 +25,7 @@ from aggregator.source_api.push import (
     ProfileChanged,
     Reached,
 )
-from aggregator.sources.bluesky.addresses import POSTS, REPOSTS, is_did, uri_of
+from aggregator.sources.bluesky.addresses import POSTS, REPOSTS, Uri, is_did, uri_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterator
@@ -209,9 +209,22 @@ def _commit(did: str, commit: dict[str, Any], at: datetime | None) -> Iterator[P
         return
     if collection == PROFILES:
         yield ProfileChanged(did)
-    elif collection in {POSTS, REPOSTS}:
-        deleted = operation == "delete"
-        yield PostDeleted(str(uri), did, at) if deleted else AccountChanged(did, str(uri))
+    elif collection not in {POSTS, REPOSTS}:
+        return
+    elif operation == "delete":
+        yield PostDeleted(str(uri), did, at)
+    elif operation == "update":
+        yield AccountChanged(did)
+    else:
+        yield _created(uri, commit.get("record"), at)
+
+
+def _created(uri: Uri, record: object, at: datetime | None) -> AccountChanged:
+    if uri.collection == POSTS:
+        return AccountChanged(uri.did, str(uri), at=at)
+    subject = record.get("subject") if isinstance(record, dict) else None
+    original = uri_of(subject.get("uri"), POSTS) if isinstance(subject, dict) else None
+    return AccountChanged(uri.did, str(uri), str(original), at) if original else AccountChanged(uri.did)
 
 
 def _account(did: str, account: dict[str, Any], at: datetime | None) -> Iterator[PushEvent]:

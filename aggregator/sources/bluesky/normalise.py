@@ -38,14 +38,17 @@ from aggregator.sources.bluesky.lexicon import type_of
 from aggregator.sources.bluesky.network import API, NETWORK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 MOST_POSTS = 100  # in a response
+REASON_REPOST = "app.bsky.feed.defs#reasonRepost"
 NOWHERE = 1e11  # the place of an entry without a time
 
 _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # from a post with another structure
 _LONGEST_CURSOR = 1000
+# The fields of the profile of a timeline's author (`#profileViewBasic`) that other profiles have, too.
+_BASIC = ("did", "handle", "displayName", "avatar", "labels", "createdAt")
 # These change without an edit.
 _VOLATILE = frozenset(
     (
@@ -123,13 +126,41 @@ def read_posts(body: bytes) -> Reading:
     Raises:
         UnreadableError: it is no such response.
     """
+    return read_items([{"post": post} for post in posts_in(body)])
+
+
+def posts_in(body: bytes) -> list[Record]:
+    """Return the posts (`#postView`) of a response.
+
+    Raises:
+        UnreadableError: it has none.
+    """
     posts = record(decoded(body, API)).get("posts")
     if not isinstance(posts, list):
         raise UnreadableError("The response has no list of posts, so this is not the API of a Bluesky AppView.")
+    return records(posts)[:MOST_POSTS]
+
+
+def read_items(items: Iterable[Record]) -> Reading:
+    """Convert posts and reposts (`#feedViewPost`) that are no page of a timeline."""
     reading = Reading()
-    for post in records(posts)[:MOST_POSTS]:
-        _read({"post": post}, reading)
+    for item in items:
+        _read(item, reading)
     return reading
+
+
+def reposted(view: Record, by: Record, uri: str, at: datetime) -> Record:
+    """Return a repost as a timeline has it (`#feedViewPost`).
+
+    Args:
+        view: the reposted post.
+        by: the profile of the account that reposted it.
+        uri: of the repost.
+        at: when it was reposted.
+    """
+    author = {name: by[name] for name in _BASIC if name in by}
+    indexed = at.isoformat(timespec="milliseconds")
+    return {"post": view, "reason": {"$type": REASON_REPOST, "by": author, "uri": uri, "indexedAt": indexed}}
 
 
 def _put_in_order(entries: dict[str, Entry]) -> None:
@@ -148,7 +179,7 @@ def read_again(raw: bytes) -> list[NewActivity]:
 
 
 def _is_repost(item: Record) -> bool:
-    return type_of(record(item.get("reason"))) == "app.bsky.feed.defs#reasonRepost"
+    return type_of(record(item.get("reason"))) == REASON_REPOST
 
 
 def _is_pinned(item: Record) -> bool:

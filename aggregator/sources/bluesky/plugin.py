@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.response import Response, TransferStats
     from aggregator.source_api.kind import PollContext
+    from aggregator.source_api.push import AccountChanged
     from aggregator.sources.bluesky.client import AppView
     from aggregator.sources.bluesky.timeline import Timeline
 
@@ -89,6 +90,7 @@ class Bluesky(PushesJetstream, SourceKind):
     late_modules = ("aggregator.sources.bluesky.normalise",)
     network = NETWORK
     most_people = 25
+    most_announced = 8 * 25
     people_kept = timedelta(days=1)
     others_kept = timedelta(days=28)
 
@@ -200,6 +202,22 @@ class Bluesky(PushesJetstream, SourceKind):
         dids = [did for did in native_ids if is_did(did)]
         profiles = await _app_view(context).profiles(dids) if dids else []
         return [actor_of(profile) for profile in profiles if is_did(profile.get("did"))]
+
+    async def announced(self, events: Sequence[AccountChanged], context: PollContext) -> Sequence[NewActivity]:
+        """Look up posts that Jetstream announced.
+
+        Raises:
+            SourceError: a response was not usable.
+        """
+        from aggregator.sources.bluesky.announced import look_up
+
+        return await look_up(events, _app_view(context), context)
+
+    def takes(self, source: Source, new: NewActivity) -> bool:
+        """Return whether a poll of the source would store such a post."""
+        from aggregator.sources.bluesky.announced import is_taken
+
+        return is_taken(new, _excluded(source.options), source.poll.fetch_state.get("known") or {})
 
     async def owner(self, handle: str, context: PollContext) -> str | None:
         """Return the DID of the account that has a handle now, or None if it is unused.

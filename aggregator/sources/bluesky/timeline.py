@@ -115,7 +115,7 @@ class Timeline:
         Returns:
             the native id at which the next poll goes on.
         """
-        self._withdraw(id_ for id_ in self._first.hidden if id_ in self._known)
+        self._withdraw(self._first.hidden)  # also unknown ones: an announced post was stored without a poll
         missing = [id_ for id_ in self._known if id_ not in self._current and id_ not in self._gone]
         within = self._within_first_page(missing) if self._complete else []
         if self._first.entries:

@@ -125,7 +125,7 @@ def test_each_operation_gives_its_event_and_then_its_time(server: Jetstream) -> 
     def act() -> None:
         server.commit("create", POST)
         server.commit("update", POST)
-        server.commit("create", REPOST)
+        server.commit("create", REPOST, {"subject": {"uri": POST, "cid": "bafy"}})
         server.delete(POST)
         server.delete(REPOST)
         server.profile(ADA)
@@ -142,9 +142,9 @@ def test_each_operation_gives_its_event_and_then_its_time(server: Jetstream) -> 
     at = [moment_of(event["time_us"]) for event in server.events]
     changed = AccountChanged(ADA)
     assert events == [
-        AccountChanged(ADA, POST),
-        AccountChanged(ADA, POST),
-        AccountChanged(ADA, REPOST),
+        AccountChanged(ADA, POST, at=at[0]),
+        changed,
+        AccountChanged(ADA, REPOST, POST, at[2]),
         PostDeleted(POST, ADA, at[3]),
         PostDeleted(REPOST, ADA, at[4]),
         ProfileChanged(ADA),
@@ -156,10 +156,16 @@ def test_each_operation_gives_its_event_and_then_its_time(server: Jetstream) -> 
         changed,
         AccountRestored(ADA),
         changed,
-        AccountChanged(ADA, POST),
+        AccountChanged(ADA, POST, at=at[-1]),
     ]
     reached = [event.at for event in found if isinstance(event, Reached)]
     assert reached == [*at[:13], at[-1]][: len(reached)]
+
+
+@pytest.mark.parametrize("subject", [None, "text", {}, {"uri": 5}, {"uri": REPOST}, {"uri": "https://example.org"}])
+def test_a_repost_of_nothing_is_only_a_change_of_its_account(server: Jetstream, subject: Any) -> None:
+    [found, _] = _received(server, lambda: server.commit("create", REPOST, {"subject": subject}), 2)
+    assert found == AccountChanged(ADA)
 
 
 def test_a_replay_begins_at_the_cursor_and_goes_over_into_the_live_stream(server: Jetstream) -> None:
@@ -218,7 +224,8 @@ def test_of_more_accounts_than_a_server_accepts_all_events_come_and_others_are_l
         server.commit("create", POST.replace(ADA, dids[-1]))
 
     found = _received(server, act, 1, followed=Followed(dids))
-    assert found == [AccountChanged(dids[-1], POST.replace(ADA, dids[-1]))]
+    at = moment_of(server.events[-1]["time_us"])
+    assert found == [AccountChanged(dids[-1], POST.replace(ADA, dids[-1]), at=at)]
 
 
 def test_as_many_accounts_as_a_server_accepts_are_named(server: Jetstream) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from aggregator.cli.listen import start_listening
 from aggregator.domain.polling.pushes import SLOWED
-from aggregator.services import announced_posts, push_events, push_listener, takedowns
+from aggregator.services import push_events, push_listener, takedowns
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving, until
 from tests.sources.bluesky.server import ADA, BOB
@@ -30,50 +30,7 @@ def given(reader: Reader) -> str:
     return "".join(reader.ask(path).text for path in OUTPUTS)
 
 
-# New posts
-
-
-def test_a_new_post_is_polled_at_the_next_tick_once(installation: Installation) -> None:
-    installation.follow("@ada.example", "@bob.example")
-    installation.listen()
-    assert installation.tick() == 0
-    installation.publish("News")
-    until(lambda: installation.asked() == 1)
-    assert installation.tick() == 1
-    assert installation.texts() == ["News"]
-    repost = installation.view.repost(installation.view.items[0]["post"], BOB)
-    installation.stream.commit("create", repost["reason"]["uri"])
-    until(lambda: installation.asked() == 1)
-    assert installation.tick() == 1
-    assert len(installation.rows("SELECT 1 FROM activity")) == 2
-
-
-def test_many_events_of_an_account_cause_one_poll(installation: Installation) -> None:
-    installation.follow("@ada.example", "@bob.example")
-    installation.listen()
-    for number in range(40):
-        installation.publish(f"News {number}", (ADA, BOB)[number % 2])
-    before = installation.view.hits["app.bsky.feed.getAuthorFeed"]
-    until(lambda: sum(len(subscriber.dids) for subscriber in installation.stream.subscribers) == 2)
-    until(lambda: installation.tick() >= 0 and len(installation.items()) == 40)
-    assert installation.view.hits["app.bsky.feed.getAuthorFeed"] - before <= 10
-
-
-def test_a_post_that_the_appview_has_late_is_polled_again(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(announced_posts, "AGES", (0.3,) * 100)  # however slow this test is
-    installation.follow("@ada.example")
-    installation.listen()
-    post = installation.view.view("Late")
-    installation.stream.commit("create", post["uri"], post["record"])
-    until(lambda: installation.asked() == 1)
-    installation.tick()
-    assert installation.texts() == []
-    installation.view.items.append({"post": post})
-    until(lambda: installation.tick() == 1)
-    assert installation.texts() == ["Late"]
-    until(lambda: installation.tick() == 0)
+# Polls
 
 
 def test_polls_are_rare_while_posts_are_pushed_and_usual_again_when_the_stream_ends(installation: Installation) -> None:
