@@ -225,6 +225,8 @@ def _row(number: int, host: str, now: datetime) -> dict[str, Any]:
         "interval": 3600,
         "due": now + timedelta(hours=2),
         "due_reason": "adaptive",
+        "last_polled": now,
+        "last_success": now,
         "fetch_state": {},
         "created": now,
         "revision": 0,

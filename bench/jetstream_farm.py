@@ -107,6 +107,7 @@ class Farm:
             "createdAt": moment,
         }
         if subject:
+            event["commit"]["record"]["subject"] = {"uri": subject, "cid": "bafy"}
             reason = {"$type": "app.bsky.feed.defs#reasonRepost", "by": _author(did), "uri": uri, "indexedAt": moment}
             item = {"post": self._views[subject]["post"], "reason": reason}
         else:

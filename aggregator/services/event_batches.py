@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-MOST = 500  # events in a batch
+MOST = 2000  # events in a batch
 LINGER = 0.25  # seconds that an event waits for others
 
 _T = TypeVar("_T")

@@ -11,7 +11,6 @@ import asyncio
 import math
 import time
 from collections import deque
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -23,7 +22,6 @@ from aggregator.domain.compliance.takedowns import Fate, Takedown
 from aggregator.domain.errors import SourceError, StoreUnavailableError
 from aggregator.domain.networks import network_of
 from aggregator.domain.polling.pushes import stream_names
-from aggregator.services.announced_lookups import AnnouncedLookups
 from aggregator.services.announced_posts import AnnouncedPosts
 from aggregator.services.push_storage import PushStorage
 from aggregator.services.takedowns import SYSTEM, removal_detail, withdraw_posts
@@ -32,17 +30,17 @@ from aggregator.source_api.push import (
     AccountChanged,
     AccountRemoved,
     AccountRestored,
-    AnnouncedPostSource,
     PostDeleted,
     ProfileChanged,
     Reached,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.compliance.removal import Removal
+    from aggregator.services.announced_lookups import AnnouncedLookups
     from aggregator.services.runtime import Runtime
     from aggregator.source_api.kind import PollContext
     from aggregator.source_api.push import PushEvent, PushSource
@@ -92,17 +90,19 @@ class PushEvents:
         runtime: the process.
         kind: of the sources.
         opened: when the connection was opened; earlier events are sent again, or were missed.
+        lookups: the announced posts that are looked up; None: polls read them.
     """
 
-    def __init__(self, runtime: Runtime, kind: PushSource, opened: datetime) -> None:
+    def __init__(
+        self, runtime: Runtime, kind: PushSource, opened: datetime, lookups: AnnouncedLookups | None = None
+    ) -> None:
         self._runtime, self._kind, self._opened = runtime, kind, opened
         self._storage = PushStorage(runtime.store)
         self._names = stream_names(kind.network)
         self._label = network_of(kind.network).label
         self._sources: Mapping[str, Sequence[int]] = {}
         self._announced = AnnouncedPosts()
-        settling = kind.push_terms.settling.total_seconds()
-        self._lookups = AnnouncedLookups(runtime, kind, settling) if isinstance(kind, AnnouncedPostSource) else None
+        self._lookups = lookups
         self._reached: deque[_Reached] = deque()  # whose requests are written
         # Later states of an account outweigh earlier ones: events that are sent again must not remove an account that
         # has returned since.
@@ -118,19 +118,6 @@ class PushEvents:
         self._sources = sources
         if self._lookups is not None:
             self._lookups.follow(sources)
-
-    @asynccontextmanager
-    async def storing(self, context: PollContext) -> AsyncIterator[None]:
-        """Look up and store announced posts until the block ends."""
-        if self._lookups is None:
-            yield
-            return
-        task = asyncio.create_task(self._lookups.run(context))
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def apply(self, events: Sequence[PushEvent | None]) -> None:
         """Apply events; while the database is away, wait for it. An event that can't be applied costs no other."""
@@ -154,6 +141,7 @@ class PushEvents:
     async def _apply(self, events: Sequence[PushEvent | None]) -> None:
         batch = self._sorted(events)
         if self._lookups is not None:
+            self._lookups.forget(batch.deleted)
             for event in self._lookups.take_missed():
                 self._leave_to_poll(event, batch)
         if batch.deleted:

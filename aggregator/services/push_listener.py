@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -19,10 +19,11 @@ import structlog
 
 from aggregator.domain.errors import AggregatorError, RefusedError, SourceError, StoreUnavailableError
 from aggregator.domain.polling.pushes import stream_names
+from aggregator.services.announced_lookups import AnnouncedLookups
 from aggregator.services.event_batches import EventBatches
 from aggregator.services.push_events import PushEvents
 from aggregator.services.push_storage import PushStorage
-from aggregator.source_api.push import Followed
+from aggregator.source_api.push import AnnouncedPostSource, Followed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,6 +67,7 @@ class PushListener:
         self._runtime = runtime
         self._kind = kind
         self._storage = PushStorage(runtime.store)
+        self._lookups = AnnouncedLookups(runtime, kind) if isinstance(kind, AnnouncedPostSource) else None
         self.network = kind.network
         self._names = stream_names(kind.network)
         self.claim_name = self._names.claim
@@ -116,12 +118,12 @@ class PushListener:
     async def _listen(self, claim: _Claim) -> None:
         context = await self._runtime.context()
         opened = self._runtime.clock()
-        effects = PushEvents(self._runtime, self._kind, opened)
+        effects = PushEvents(self._runtime, self._kind, opened, self._lookups)
         await self._subscribe(claim, context, effects)
         since = await self._since(opened)
         try:
             async with (
-                effects.storing(context),
+                self._lookups.running(context) if self._lookups is not None else nullcontext(),
                 EventBatches(self._kind.listen(context, claim.followed, since)) as batches,
             ):
                 while (events := await batches.take(_LOOK_EVERY)) is not None:

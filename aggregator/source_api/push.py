@@ -89,6 +89,7 @@ class PushTerms:
 class AnnouncedPostSource(Protocol):
     """A kind of source that can look announced posts up by their ids, many at once, and free of charge."""
 
+    push_terms: PushTerms
     most_announced: int  # posts at a time
 
     async def announced(self, events: Sequence[AccountChanged], context: PollContext) -> Sequence[NewActivity]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -199,3 +200,57 @@ def test_rules_and_policies_apply_to_announced_posts(installation: Installation)
     installation.publish("Waits", BOB)
     until(lambda: count(installation) == 2)
     assert installation.texts() == ["Shown"]
+
+
+def test_more_posts_than_may_wait_are_left_to_polls(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announced_lookups, "MOST_WAITING", 5)
+    monkeypatch.setattr(announced_lookups, "_AFTER_FAILURE", 0.1)
+    installation.view.broken.add(POSTS)
+    installation.follow("@ada.example")
+    installation.listen()
+    for number in range(20):
+        installation.publish(f"News {number:02}")
+    until(lambda: installation.asked() == 1)
+    installation.view.broken.clear()
+    until(lambda: installation.tick() >= 0 and count(installation) == 20)
+
+
+def test_posts_that_are_sent_again_are_looked_up_once_and_waiting_ones_survive_a_reconnection(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announced_lookups, "_AFTER_FAILURE", 0.1)
+    installation.follow("@ada.example")
+    installation.listen()
+    installation.publish("Stored")
+    until(lambda: installation.texts() == ["Stored"])
+    looks = installation.view.hit(POSTS)
+    installation.stream.disconnect()
+    until(lambda: len(installation.stream.queries) == 2 and installation.stream.connections == 1)
+    installation.view.broken.add(POSTS)
+    installation.publish("Waits")
+    until(lambda: installation.view.hit(POSTS) > looks)
+    installation.stream.disconnect()
+    until(lambda: len(installation.stream.queries) == 3 and installation.stream.connections == 1)
+    installation.view.broken.clear()
+    until(lambda: installation.texts() == ["Stored", "Waits"])
+    stored, waits = (row[0] for row in installation.rows("SELECT native_id FROM activity ORDER BY id"))
+    requests = unquote(" ".join(installation.view.queries))
+    assert requests.count(stored) == 1
+    assert requests.count(waits) > 1
+
+
+def test_a_post_that_was_deleted_before_its_lookup_causes_no_poll(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announced_lookups, "LOOKS", (0.0, 0.2))
+    installation.follow("@ada.example")
+    installation.listen()
+    post = installation.view.view("Doomed")
+    installation.stream.commit("create", post["uri"], post["record"])
+    installation.stream.delete(post["uri"])
+    until(lambda: installation.is_removed(post["uri"]))
+    installation.publish("Next")
+    until(lambda: installation.texts() == ["Next"])
+    assert installation.asked() == 0
