@@ -10,22 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
-from sqlalchemy.exc import (
-    DatabaseError,
-    DBAPIError,
-    InterfaceError,
-    InternalError,
-    InvalidRequestError,
-    NotSupportedError,
-    OperationalError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import InvalidRequestError
 
 from aggregator.domain.errors import StoreUnavailableError
 from storage import schema
 from storage.engine import erasure
 from storage.engine.connect import make_engine
-from storage.engine.waiting import READ_ONLY, longest, longest_ping
+from storage.engine.error_translation import translating_errors
+from storage.engine.waiting import longest, longest_ping
 from storage.repositories import (
     AccessRepositories,
     ApiRepositories,
@@ -187,7 +179,7 @@ class Store:
 
     @contextmanager
     def _begun(self, **options: bool) -> Iterator[Connection]:
-        with _translating_errors(reading="postgresql_readonly" in options), self._connect() as plain:
+        with translating_errors(self.engine, reading="postgresql_readonly" in options), self._connect() as plain:
             connection = plain.execution_options(**self._options, **options)
             with connection.begin():
                 yield connection
@@ -203,7 +195,7 @@ class Store:
         Raises:
             StoreUnavailableError: the database doesn't respond.
         """
-        with _translating_errors():
+        with translating_errors(self.engine):
             return self.engine.dialect.name != "sqlite" or erasure.erase(self.engine, within)
 
     def _connect(self) -> Connection:
@@ -250,7 +242,7 @@ class Store:
 
         On the first run, `authority` (a host name) and `today` are fixed for all future `tag:` ids.
         """
-        with _translating_errors():
+        with translating_errors(self.engine):
             return schema.migrate(self.engine, authority, today)
 
     def check_schema(self) -> None:
@@ -260,7 +252,7 @@ class Store:
             SchemaError: it is missing, older or newer; the message has the fix.
             StoreUnavailableError: the database doesn't respond.
         """
-        with _translating_errors():
+        with translating_errors(self.engine):
             schema.check(self.engine)
 
     def dump(self, write: Callable[[bytes], object]) -> dict[str, int]:
@@ -271,7 +263,7 @@ class Store:
         """
         from storage import transfer
 
-        with _translating_errors():
+        with translating_errors(self.engine):
             return transfer.dump(self.engine, write)
 
     def load(self, read_line: Callable[[int], bytes]) -> dict[str, int]:
@@ -283,7 +275,7 @@ class Store:
         """
         from storage import transfer
 
-        with _translating_errors():
+        with translating_errors(self.engine):
             return transfer.load(self.engine, read_line)
 
     def watch(self, stopping: threading.Event) -> Iterator[StreamNews | None]:
@@ -302,7 +294,7 @@ class Store:
             return False
         from storage.engine.postgresql import is_pooled  # imported late: SQLite needs no psycopg
 
-        with _translating_errors(), self._connect() as connection:
+        with translating_errors(self.engine), self._connect() as connection:
             return is_pooled(connection)
 
     def close(self) -> None:
@@ -316,31 +308,3 @@ class Store:
 def _closed_for_good(_connection: object, record: ConnectionPoolEntry) -> None:
     """Close connections returned to a disposed pool, which would never be used again."""
     record.invalidate()
-
-
-# PostgreSQL errors caused by the state of the database, never by the values sent. The rest of class 42 (syntax error
-# or access rule violation) means a bug in this program.
-_UNUSABLE = frozenset({"42501", "42P01", "42703", "3F000", "3D000"})  # privilege, table, column, schema, database
-_UNUSABLE_FILES = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
-
-
-@contextmanager
-def _translating_errors(*, reading: bool = False) -> Iterator[None]:
-    """Translate errors caused by the database rather than the values into `StoreUnavailableError`."""
-    try:
-        yield
-    except PoolTimeoutError as error:
-        raise StoreUnavailableError("The database doesn't respond: all connections are in use.") from error
-    except (OperationalError, InterfaceError, InternalError, NotSupportedError) as error:
-        if reading and getattr(error.orig, "sqlstate", None) == READ_ONLY:
-            raise  # a bug in this program: the transaction was opened read-only
-        raise StoreUnavailableError(f"The database doesn't respond: {_reason(error)}.") from error
-    except DatabaseError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        if state in _UNUSABLE or getattr(error.orig, "sqlite_errorname", "") in _UNUSABLE_FILES:
-            raise StoreUnavailableError(f"The database can't be used: {_reason(error)}.") from error
-        raise
-
-
-def _reason(error: DBAPIError) -> str:
-    return str(error.orig).strip().splitlines()[0].rstrip(".") if error.orig else type(error).__name__
