@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.networks import network_of
 from aggregator.reader.query_params import (
+    COLLAPSE,
     FILTERS,
     LIMIT,
     Parameter,
@@ -42,7 +43,7 @@ _FEW = 5
 THEME = Parameter("theme", "Colours.", {"type": "string", "enum": list(THEMES), "default": "auto"}, "dark")
 HEADING = Parameter("heading", "A heading above it.", {"type": "string", "maxLength": _LONGEST_HEADING}, "Latest")
 REFRESH = Parameter("refresh", "Whether it loads itself again every five minutes.", {"enum": ["yes", "no"]}, "no")
-ITEMS: "Sequence[Parameter]" = (LIMIT, *FILTERS)
+ITEMS: "Sequence[Parameter]" = (LIMIT, *FILTERS, COLLAPSE)
 FRAME: "Sequence[Parameter]" = (*ITEMS, THEME, HEADING, REFRESH)
 
 
