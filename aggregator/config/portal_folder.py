@@ -6,6 +6,7 @@ An invalid edit has no effect: the last valid version stays in force, and the lo
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -93,6 +94,12 @@ class Configuration:
         """A value that changes whenever a file has changed."""
         return (*self._vocabulary.stamp(), *self._portal.stamp())
 
+    @property
+    def changed(self) -> datetime:
+        """When a file was last changed; without files, the epoch."""
+        times = [stamp[0] for stamp in (*self._vocabulary.stamp(), *self._portal.stamp()) if stamp is not None]
+        return datetime.fromtimestamp(max(times, default=0) // 1_000_000_000, UTC)
+
 
 class _Watched(Generic[_T]):
     """The parsed content of some files, read again after a change."""
@@ -104,7 +111,7 @@ class _Watched(Generic[_T]):
         self._cached: tuple[tuple[object, ...], _T] | None = None
         self._lock = threading.Lock()
 
-    def stamp(self) -> tuple[object, ...]:
+    def stamp(self) -> tuple[tuple[int, int] | None, ...]:
         return tuple(_stamp(path) for path in self._paths)
 
     def read(self) -> _T:

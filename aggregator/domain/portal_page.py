@@ -94,6 +94,11 @@ class Portal:
     recent_days: int = 90  # the period for counts of topics and countries
     blocks: Sequence[Block] = ()
 
+    @property
+    def title(self) -> str:
+        """The name of the site, or a default."""
+        return self.name or "Activity Stream"
+
     @classmethod
     def of(cls, toml: str) -> Portal:
         """Parse the text of `portal.toml`.

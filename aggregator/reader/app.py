@@ -188,7 +188,9 @@ def create_app(
         public_url=public_url,
         prefix=prefix,
         ids_only=store.ids_only,
+        clock=clock,
     )
+    pages.know_current(lambda: {"portal": configuration.portal})
     pages.know(stills=fetch is not None)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
     background = _Background(store, clock, audience)
@@ -250,8 +252,10 @@ def _response_cache(site: _Site, trusted_proxies: Sequence[Network]) -> Response
     )
 
     def edition(path: str) -> tuple[datetime, object] | None:
-        if path != "/":
+        if path.startswith("/api/"):
             return None
+        if path.startswith("/feed."):
+            return site.configuration.changed, site.configuration.stamp
         began = site.clock().timestamp() // _PAGES_GOOD_FOR * _PAGES_GOOD_FOR
         return datetime.fromtimestamp(began, UTC), site.configuration.stamp
 
