@@ -20,6 +20,7 @@ from aggregator.reader.feed_params import FEED
 from aggregator.reader.feed_stories import Entries
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, Terms, newest
+from aggregator.reader.filter_menu import Names, filter_labels
 from aggregator.reader.lookup import shown
 from aggregator.reader.openapi import REFUSED_FILTERS, problem_responses
 from aggregator.reader.query_params import (
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from aggregator.web.dates import Dates
     from storage.store import Store, Transaction
 
-_TITLE = "Activity Stream"
 _AT_ONCE = 64  # entries read at once to find a boundary
 _MOST_LOOKS = 10
 _NOWHERE = {"cursor": None, "archive": None, "page": None}
@@ -155,6 +155,7 @@ class Feeds:
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
             authority = tx.stream.state.tag_authority()
+            title = self._title(values, tx.polling.sources.names(query.sources))
             while len(items) < ical_feed.MOST:
                 page = tx.stream.activities.page(query)
                 items += page.items
@@ -162,7 +163,7 @@ class Feeds:
                     break
                 query = replace(query, after=page.next)
         shown_items = [replace(item, content=caller.audience.content(item.content)) for item in items[: ical_feed.MOST]]
-        body = ical_feed.calendar_of(shown_items, f"{_TITLE}: events", authority, self._base(request))
+        body = ical_feed.calendar_of(shown_items, f"{title}: events", authority, self._base(request))
         made = answer(request, body, ical_feed.MEDIA_TYPE)
         made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
@@ -179,8 +180,9 @@ class Feeds:
             refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
             entries = _entries(tx, query, values)
             authority = tx.stream.state.tag_authority()
+            title = self._title(values, tx.polling.sources.names(query.sources))
         feed = Feed(
-            title=_TITLE,
+            title=title,
             description="Posts, news and events from all sources, in order of time.",
             home=f"{base}/{query_string(values, **_NOWHERE, limit=None, collapse=None)}",
             **_links(f"{base}/feed.{written.extension}", values, entries),
@@ -198,6 +200,12 @@ class Feeds:
         made = answer(request, written.render(feed), written.media_type)
         made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
+
+    def _title(self, values: "Mapping[str, Sequence[str]]", source_names: "Mapping[str, str]") -> str:
+        """Return the title of a feed: its filters, and the name of the portal."""
+        names = Names(self._configuration.vocabulary, self._dates.language, source_names)
+        labels, name = filter_labels(values, names), self._configuration.portal.title
+        return f"{', '.join(labels)} - {name}" if labels else name
 
     def _base(self, request: Request) -> str:
         """Return the public URL of this installation."""

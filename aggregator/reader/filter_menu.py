@@ -72,6 +72,14 @@ class Present(NamedTuple):
     networks: Sequence[str]
 
 
+class Names(NamedTuple):
+    """What the values of filters are called."""
+
+    vocabulary: Vocabulary
+    language: str  # BCP 47
+    sources: Mapping[str, str]  # by slug
+
+
 class Context(NamedTuple):
     """What filters are described with."""
 
@@ -103,11 +111,17 @@ def menus(context: Context, sources: Sequence[SourceRef], failing: frozenset[str
 
 def active_filters(context: Context, source_names: Mapping[str, str]) -> list[ActiveFilter]:
     """Return the active filters as chips."""
+    names = Names(context.vocabulary, context.language, source_names)
     return [
-        ActiveFilter(parameter, _label(context, parameter, value, source_names), _without(context, parameter, value))
+        ActiveFilter(parameter, _label(names, parameter, value), _without(context, parameter, value))
         for parameter in _FILTERS
         for value in context.values.get(parameter, ())
     ]
+
+
+def filter_labels(values: Values, names: Names) -> list[str]:
+    """Return the labels of the active filters, for titles."""
+    return [_label(names, parameter, value) for parameter in _FILTERS for value in values.get(parameter, ())]
 
 
 def kind_links(present: Sequence[str]) -> list[Choice]:
@@ -168,9 +182,9 @@ def _without(context: Context, parameter: str, value: str) -> str:
     return "/" + query_string(context.values, **{"cursor": None, parameter: left or None})
 
 
-def _label(context: Context, parameter: str, value: str, source_names: Mapping[str, str]) -> str:
+def _label(names: Names, parameter: str, value: str) -> str:
     """Return a chip's label."""
-    vocabulary, language = context.vocabulary, context.language
+    vocabulary, language = names.vocabulary, names.language
     if parameter == "country":
         return name(value.upper(), language)
     if parameter in {"since", "until"}:
@@ -180,7 +194,7 @@ def _label(context: Context, parameter: str, value: str, source_names: Mapping[s
     labels: Mapping[str, Mapping[str, str]] = {
         "kind": {kind.value: label for kind, label in plurals().items()},
         "network": {value: network_of(value).label or "Other sites"},
-        "source": source_names,
+        "source": names.sources,
         "topic": {topic.slug: topic.label_in(language) for topic in vocabulary.topics},
         "cohort": vocabulary.cohort_names,
         "has": _HAS,

@@ -81,10 +81,12 @@ class Dates:
         return format_decimal(count, locale=self.locale)
 
     @property
-    def zone_name(self) -> str:
-        """The name of the time zone: "Eastern Time", "UTC"."""
-        named: str = get_timezone_name(self.zone, locale=self.locale)
-        return named
+    def zone_text(self) -> str:
+        """The time zone for people: "Eastern Time (America/New_York)", "UTC"."""
+        key = str(self.zone)
+        if key in {"UTC", "Etc/UTC"}:
+            return "UTC"
+        return f"{get_timezone_name(self.zone, locale=self.locale)} ({key})"
 
     def long_day(self, moment: datetime | date) -> str:
         """Return "Wednesday, April 2, 2014" or "Wednesday, 2 April 2014"."""

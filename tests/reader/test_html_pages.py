@@ -375,3 +375,14 @@ def test_a_picture_is_cropped_around_its_focal_point(sqlite_store: Store, sqlite
     assert crops == [("0", "focus-x0 focus-y0"), ("1", "focus-x8 focus-y6"), ("2", "focus-x10 focus-y10"), ("3", "")]
     assert [picture["focus"] for picture in item["media"]][:2] == [{"x": -1.0, "y": 1.0}, {"x": 0.5, "y": -0.22}]
     assert item["media"][3]["focus"] is None
+
+
+def test_times_are_valid_and_links_have_addresses(sqlite_store: Store) -> None:
+    html = '<p><a href="javascript:alert(1)" title="a">no address</a></p>'
+    moment = NOON + timedelta(microseconds=123_456)
+    ingest_now(sqlite_store, add_source(sqlite_store), [an_activity("a", html=html, published=moment)], now=moment)
+    with serving(app_of(sqlite_store)) as reader:
+        for path in ("/", "/activities/1", "/embed", "/activities/1/card"):
+            text = reader.ask(path).text
+            assert all(re.fullmatch(r"[\d-]+(T[\d:]+Z)?", at) for at in re.findall(r'datetime="([^"]*)"', text)), path
+            assert re.findall(r"<a (?![^>]*href=)[^>]*>", text) == [], path
