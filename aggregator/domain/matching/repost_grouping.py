@@ -2,8 +2,10 @@
 
 An entry is *about* the original that it reposts, about its story, or about itself. It collapses if one of the `REACH`
 entries just before it (newer ones, in the same selection of the stream) is about the same. Two articles of one source
-never collapse into each other: feeds use one address for several entries. Nothing is stored: if the shown entry is
-removed, another takes its place, and a page at any depth needs only the entries just before it. Pure.
+collapse into each other only if an editor merged them: feeds use one address for several entries.
+
+Nothing is stored: if the shown entry is removed, another takes its place, and a page at any depth needs only the
+entries just before it. Pure.
 """
 
 from __future__ import annotations
@@ -70,7 +72,8 @@ def part_of_story(item: _T, kind: ActivityKind, key: str, story: str | None, sou
     """Return an entry that collapses by its story; all are named, the same post once."""
     if kind in _SAID:
         return Entry(story or key, key, item)
-    origin = source if kind is ActivityKind.ARTICLE else None
+    is_merged = story is not None and story != key  # by an editor
+    origin = source if kind is ActivityKind.ARTICLE and not is_merged else None
     return Entry(story or key, f"{key} {source}", item, origin)
 
 

@@ -104,7 +104,7 @@ def _parts(item: Activity, content: Content, terms: Terms) -> Iterator[str]:
         yield _post(content, terms, in_thread=item.thread is not None) + _quote(item, terms)
     others = terms.others.get(item.id, ())
     if reposts := [other for other in others if other.content.kind is ActivityKind.REPOST]:
-        yield _also(reposts, terms.audience)
+        yield _also(reposts, terms.audience, is_repost=content.kind is ActivityKind.REPOST)
     if related := [other for other in others if other.content.kind is not ActivityKind.REPOST]:
         yield _story(related, terms)
 
@@ -144,14 +144,15 @@ def _quotes(quoting: Content) -> str:
     return f"<p>Quotes {_linked(quoting.quote_of, 'this post')}.</p>"
 
 
-def _also(others: Sequence[Activity], audience: Audience) -> str:
-    """Name the other people who reposted the same original."""
+def _also(others: Sequence[Activity], audience: Audience, *, is_repost: bool) -> str:
+    """Name the people who reposted an item, or also reposted its original."""
     people = [person for other in others if (person := _person(audience.content(other.content).actor))]
     named = people[:_MOST_NAMED]
     if more := len(others) - len(named):
         named.append(f"{more} other{'s' if more > 1 else ''}")
     verb = past_of_repost(others[0].content)
-    return f"<p>Also {verb} by {', '.join(named[:-1])}{' and ' if len(named) > 1 else ''}{named[-1]}.</p>"
+    begin = f"Also {verb} by" if is_repost else f"{verb.capitalize()} by"
+    return f"<p>{begin} {', '.join(named[:-1])}{' and ' if len(named) > 1 else ''}{named[-1]}.</p>"
 
 
 def _story(related: Sequence[Activity], terms: Terms) -> str:

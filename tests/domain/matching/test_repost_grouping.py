@@ -121,3 +121,9 @@ def test_articles_of_one_source_with_one_address_stay_apart_in_stories_too() -> 
     assert [(group.item, group.others) for group in shown] == [(0, [9]), (1, []), (2, [])]
     assert shown_before(entries[::-1], 20) == [2, 1, 0]
     assert [group.item for group in stitched(entries[2:], entries[:2], 20)[0]] == [1, 2]
+
+
+def test_articles_of_one_source_that_an_editor_merged_are_one_entry() -> None:
+    merged = part_of_story(2, ActivityKind.ARTICLE, "web:other", "web:page", 7)
+    [group], _ = stitched([of_story(1, ActivityKind.ARTICLE, 7), merged], [], 20)
+    assert (group.item, group.others) == (1, [2])
