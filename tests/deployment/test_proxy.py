@@ -107,7 +107,11 @@ def _before(proxy: str, folder: Path, reader: int, location: str = "/") -> Itera
             eventually(f"{proxy} answers", lambda: _get(port, context, "/nothing") is not None)
             yield port, context
         finally:
-            process.kill()  # live connections would delay a graceful end
+            process.terminate()  # a killed nginx would leave its workers behind
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 @contextmanager

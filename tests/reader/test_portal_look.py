@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from axe_core_python.sync_playwright import Axe
 
 from aggregator.config.portal_folder import Configuration
 from aggregator.demo.configuration import write_configuration
@@ -15,6 +16,7 @@ from aggregator.domain.activity import ActivityKind, Actor, Media, Occasion
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
+from tests.reader.test_frame_files import LOGO, PORTAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.browser
 SAMPLE = Path(__file__).parents[2] / "config"
 COUNCIL = Actor("mastodon", "1", "City Council", "council", "https://social.example/@council")
 HOUR = timedelta(hours=1)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 # The share of the page below the heading that blocks cover, and the blocks that leave a part of their row empty.
 COVERED = """() => {
@@ -216,4 +219,24 @@ def test_the_frame_follows_the_stream_without_loading_itself_again(sqlite_store:
         ingest_now(sqlite_store, source, [an_activity("late", title="Just in", published=NOON + HOUR)])
         page.locator(".item").get_by_text("Just in").wait_for()
         assert page.evaluate("window.sameness") == 1
+        page.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/?q=budget", "/?q=zebra&kind=article", "/accessibility", "/embed"])
+def test_axe_finds_nothing_on_a_site_with_its_own_frame(
+    sqlite_store: Store, tmp_path: Path, browser: Browser, path: str
+) -> None:
+    for place, make in enumerate(MIXES["all"]):
+        ingest_now(sqlite_store, add_source(sqlite_store, f"source-{place}"), make(5))
+    folder = write_configuration(tmp_path)
+    (folder / "logo.svg").write_text(LOGO, "utf-8")
+    with (folder / "portal.toml").open("a", encoding="utf-8") as file:
+        file.write(PORTAL.partition("\n")[2])
+    with serving(app_of(sqlite_store, configuration=Configuration(folder))) as reader:
+        page = opened(browser, reader.address + path, 390)
+        page.eval_on_selector_all("details", "all => all.forEach((part) => { part.open = true; })")
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found = Axe().run(page)["violations"]
+            assert [(item["id"], [node["html"] for node in item["nodes"]]) for item in found] == []
         page.close()
