@@ -137,7 +137,7 @@ class Processes:
         with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return json.load(answer)
 
-    def items(self, query: str = "limit=100") -> list[dict[str, Any]]:
+    def items(self, query: str = "limit=100&collapse=original") -> list[dict[str, Any]]:
         """Return the merged stream, all pages of it."""
         items: list[dict[str, Any]] = []
         cursor = ""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import tempfile
 import threading
 from datetime import timedelta
@@ -29,18 +27,6 @@ if TYPE_CHECKING:
 
 _POLL_INTERVAL = timedelta(seconds=10)
 _EDITOR = "demo"
-_CONFIG = Path(__file__).parents[2] / "config"  # the sample folder of the project
-_OF_2014 = '[[block]]\ntype = "social"\ntitle = "Get Social"\n'
-_OF_ALL_NETWORKS = """[[block]]
-type = "social"
-title = "Get Social"
-limit = 8
-sources = ["opengovpart", "opengovpart-bluesky", "opengovpart-mastodon"]
-
-[[block]]
-type = "social"
-title = "Get Social, April 2014"
-"""
 _LONGEST_STOP = 5.0  # seconds
 _CHECK_INTERVAL = 1.0  # seconds between checks for new items
 _PASSED_ON = (
@@ -107,15 +93,12 @@ def _sources(upstream: str) -> Mapping[str, tuple[str | None, str | None]]:
 
 
 def _configuration(folder: Path, upstream: str) -> Path:
-    """Return a folder with the project's sample files, a block for all networks, and the accounts of the portal."""
+    """Return a folder with the page of April 2014 and the accounts of the portal."""
     from aggregator.demo import BLUESKY_HANDLE, PORTAL
+    from aggregator.demo.configuration import write_configuration
 
-    made = shutil.copytree(_CONFIG, folder / "config")
-    page = (made / "portal.toml").read_text("utf-8")
-    (made / "portal.toml").write_text(page.replace(_OF_2014, _OF_ALL_NETWORKS), "utf-8")
     accounts = [f"x:{PORTAL}", f"bluesky:{BLUESKY_HANDLE}", f"mastodon:{PORTAL}@{urlsplit(upstream).netloc}"]
-    (made / "organizations.toml").write_text(f"[organizations.ogp]\naccounts = {json.dumps(accounts)}\n", "utf-8")
-    return made
+    return write_configuration(folder, accounts)
 
 
 def _environment(folder: Path, upstream: str) -> Mapping[str, str]:

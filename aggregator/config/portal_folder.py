@@ -6,12 +6,14 @@ An invalid edit has no effect: the last valid version stays in force, and the lo
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
 
 from aggregator.domain.errors import ConfigurationError
+from aggregator.domain.toml_lines import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 TOPICS, COUNTRIES, PORTAL, ORGANIZATIONS = "topics.toml", "countries.csv", "portal.toml", "organizations.toml"
 _LARGEST = 2_000_000  # bytes per file
+_LARGEST_LOGO = 200_000  # bytes
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +36,7 @@ class Configuration:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._logo: tuple[tuple[object, ...], bytes] | None = None
 
     # The schemas of the files are imported when they are needed: without a folder, polling needs neither.
 
@@ -46,7 +50,12 @@ class Configuration:
     def _portal(self) -> _Watched[Portal]:
         from aggregator.domain.portal_page import NO_PORTAL, Portal
 
-        return _Watched(_paths(self._folder, PORTAL), lambda texts: Portal.of(*texts), NO_PORTAL)
+        def parsed(texts: Sequence[str]) -> Portal:
+            portal = Portal.of(*texts)
+            self._read_logo(portal.site.logo, texts[0])
+            return portal
+
+        return _Watched(_paths(self._folder, PORTAL), parsed, NO_PORTAL)
 
     @cached_property
     def _organizations(self) -> _Watched[Organizations]:
@@ -89,9 +98,54 @@ class Configuration:
         return self.vocabulary.tagger if self._folder is not None else None
 
     @property
+    def logo(self) -> tuple[str, bytes] | None:
+        """The name and content of the logo."""
+        name = self.portal.site.logo
+        if not name or self._folder is None:
+            return None
+        stamp = _stamp(self._folder / name)
+        if self._logo is None or self._logo[0] != (name, stamp):
+            try:
+                self._logo = (name, stamp), self._read_logo(name, "")
+            except ConfigurationError as problem:
+                _log.error("configuration not read, the former one stays", reason=str(problem))
+                self._logo = (name, stamp), self._logo[1] if self._logo else b""
+        return (name, self._logo[1]) if self._logo[1] else None
+
+    def _read_logo(self, name: str, toml: str) -> bytes:
+        """Return the content of the logo.
+
+        Raises:
+            ConfigurationError: it can't be read, or is too large.
+        """
+        if not name or self._folder is None:
+            return b""
+        where = f"Line {line_of(toml, ('site', 'logo'))}: site.logo: {name}"
+        try:
+            content = (self._folder / name).read_bytes()
+        except OSError as problem:
+            raise ConfigurationError(f"{where} can't be read: {problem.strerror}.") from None
+        if not 0 < len(content) <= _LARGEST_LOGO:
+            raise ConfigurationError(f"{where} has {len(content)} bytes, but must have 1 to {_LARGEST_LOGO}.")
+        return content
+
+    @property
     def stamp(self) -> tuple[object, ...]:
         """A value that changes whenever a file has changed."""
-        return (*self._vocabulary.stamp(), *self._portal.stamp())
+        return self._stamps
+
+    @property
+    def _stamps(self) -> tuple[tuple[int, int] | None, ...]:
+        stamps = (*self._vocabulary.stamp(), *self._portal.stamp())
+        if self._folder is None or not self.portal.site.logo:
+            return stamps
+        return (*stamps, _stamp(self._folder / self.portal.site.logo))
+
+    @property
+    def changed(self) -> datetime:
+        """When a file was last changed; without files, the epoch."""
+        times = [stamp[0] for stamp in self._stamps if stamp is not None]
+        return datetime.fromtimestamp(max(times, default=0) // 1_000_000_000, UTC)
 
 
 class _Watched(Generic[_T]):
@@ -104,7 +158,7 @@ class _Watched(Generic[_T]):
         self._cached: tuple[tuple[object, ...], _T] | None = None
         self._lock = threading.Lock()
 
-    def stamp(self) -> tuple[object, ...]:
+    def stamp(self) -> tuple[tuple[int, int] | None, ...]:
         return tuple(_stamp(path) for path in self._paths)
 
     def read(self) -> _T:

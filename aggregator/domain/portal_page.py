@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.errors import ConfigurationError
+from aggregator.domain.site_frame import PLAIN, Accessibility, Site, low_contrasts
+from aggregator.domain.toml_lines import line_of
 
 MOST_BLOCKS = 20
 
@@ -82,6 +84,8 @@ class _File(_Strict):
     intro: str = Field(default="", max_length=4000)
     recent_days: int = Field(default=90, ge=1, le=3650)
     block: Sequence[Block] = Field(default=(), max_length=MOST_BLOCKS)
+    site: Site = Site()
+    accessibility: Accessibility | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +97,44 @@ class Portal:
     intro: str = ""
     recent_days: int = 90  # the period for counts of topics and countries
     blocks: Sequence[Block] = ()
+    site: Site = PLAIN
+    accessibility: Accessibility | None = None
+
+    @property
+    def title(self) -> str:
+        """The name of the site, or a default."""
+        return self.name or "Activity Stream"
 
     @classmethod
     def of(cls, toml: str) -> Portal:
         """Parse the text of `portal.toml`.
 
         Raises:
-            ConfigurationError: it is invalid; the message names place and reason.
+            ConfigurationError: it is invalid; the message names line, place and reason.
         """
         try:
             file = _File.model_validate(tomllib.loads(toml))
-        except tomllib.TOMLDecodeError as problem:
+        except (tomllib.TOMLDecodeError, RecursionError) as problem:
             raise ConfigurationError(f"Invalid TOML: {problem}.") from None
         except ValidationError as problem:
             first = problem.errors()[0]
-            place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
-            raise ConfigurationError(f"{place}: {first['msg'].removeprefix('Value error, ').rstrip('.')}.") from None
+            raise _error(toml, first["loc"], first["msg"].removeprefix("Value error, ").rstrip(".")) from None
         seen: set[BlockType] = set()
-        for block in file.block:
+        for place, block in enumerate(file.block):
             if block.type in {BlockType.STREAM, BlockType.COUNTRIES, BlockType.TOPICS} and block.type in seen:
-                raise ConfigurationError(f"There are two blocks of the type {block.type.value!r}; one is enough.")
+                reason = f"there are two blocks of the type {block.type.value!r}; one is enough"
+                raise _error(toml, ("block", place), reason)
             seen.add(block.type)
-        return cls(file.name, file.heading, file.intro, file.recent_days, tuple(file.block))
+        for theme, color, sentence in low_contrasts(file.site):
+            raise _error(toml, ("site", theme, color), sentence)
+        return cls(
+            file.name, file.heading, file.intro, file.recent_days, tuple(file.block), file.site, file.accessibility
+        )
+
+
+def _error(toml: str, where: Sequence[str | int], reason: str) -> ConfigurationError:
+    name = ".".join(str(part + 1) if isinstance(part, int) else part for part in where)
+    return ConfigurationError(f"Line {line_of(toml, where)}: {name}: {reason[0].lower()}{reason[1:]}.")
 
 
 NO_PORTAL = Portal()

@@ -157,7 +157,7 @@ class Page:
 class Facets:
     """The number of matching activities by tag type ("topic", "country", ...) and value.
 
-    Only the newest `examined` ones are counted; `partial`: there are more.
+    Only the newest `examined` ones are counted; `partial`: there may be more.
     """
 
     counts: Mapping[str, Mapping[str, int]]

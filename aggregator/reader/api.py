@@ -15,7 +15,7 @@ from aggregator.reader import schemas, serialization
 from aggregator.reader.errors import UnknownRevisionError
 from aggregator.reader.facets import named
 from aggregator.reader.health import read_health, worker_warning
-from aggregator.reader.lookup import shown
+from aggregator.reader.lookup import shown_with_story
 from aggregator.reader.query_params import (
     CHANGES,
     FILTERS,
@@ -154,8 +154,8 @@ class Api:
         """Return one activity."""
         given(request.scope["query_string"], ())
         caller = self._callers.caller_of(request)
-        item = shown(self._store, activity_id)
-        made = answer(request, serialization.encode(serialization.activity(item, caller.audience)), JSON)
+        item, others = shown_with_story(self._store, activity_id)
+        made = answer(request, serialization.encode(serialization.activity(item, caller.audience, others)), JSON)
         made.headers.update(headers_for(caller.token, FRESH))
         return made
 

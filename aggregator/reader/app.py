@@ -25,6 +25,7 @@ from aggregator.reader.change_watcher import ChangeWatcher
 from aggregator.reader.embed import EmbedRoutes
 from aggregator.reader.errors import PROBLEMS
 from aggregator.reader.feed_endpoints import Feeds
+from aggregator.reader.frame_files import FrameFiles
 from aggregator.reader.html_pages import DocumentationPages, StreamPages
 from aggregator.reader.metrics.endpoint import PATH as METRICS_PATH
 from aggregator.reader.metrics.endpoint import MetricsEndpoint
@@ -188,7 +189,10 @@ def create_app(
         public_url=public_url,
         prefix=prefix,
         ids_only=store.ids_only,
+        clock=clock,
     )
+    frame_files = FrameFiles(configuration, pages)
+    pages.know_current(frame_files.values)
     pages.know(stills=fetch is not None)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
     background = _Background(store, clock, audience)
@@ -205,6 +209,7 @@ def create_app(
         )
     app = _framed_app(site, trusted_proxies, cors_origins)
     _add_routes(app, site, fetch, cors_origins, embeddable)
+    frame_files.add_to(app)
     if background.metrics is not None:
         background.metrics.requests.know(app.router.routes)
     return app
@@ -250,8 +255,10 @@ def _response_cache(site: _Site, trusted_proxies: Sequence[Network]) -> Response
     )
 
     def edition(path: str) -> tuple[datetime, object] | None:
-        if path != "/":
+        if path.startswith("/api/"):
             return None
+        if path.startswith("/feed."):
+            return site.configuration.changed, site.configuration.stamp
         began = site.clock().timestamp() // _PAGES_GOOD_FOR * _PAGES_GOOD_FOR
         return datetime.fromtimestamp(began, UTC), site.configuration.stamp
 

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import ActivityKind
+from aggregator.domain.portal_layout import Size, arrange
 from aggregator.domain.portal_page import BlockType
 from aggregator.domain.stream import Cursor, Order, Query
 from aggregator.domain.tagging import countries
@@ -76,6 +77,7 @@ class FilledBlock:
     cohorts: Sequence[CohortCount] = ()
     recent_days: int = 0
     filters: Mapping[str, Sequence[str]] = field(default_factory=dict)  # its filters as URL parameters
+    place: int = 1  # in the order of the file, from 1
 
     @property
     def address(self) -> str:
@@ -91,6 +93,41 @@ class FilledBlock:
     def is_empty(self) -> bool:
         """Whether the block has no content; an empty stream shows the reason."""
         return self.page is None and not (self.items or self.past or self.topics or self.countries)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedBlock:
+    """A block with the number of columns of its entries."""
+
+    filled: FilledBlock
+    columns: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """The blocks by their places on the page."""
+
+    main: FilledBlock | None
+    side: Sequence[FilledBlock]
+    rows: Sequence[PlacedBlock]
+    is_single: bool
+
+
+def arranged(blocks: Sequence[FilledBlock]) -> Arrangement:
+    """Place blocks so that no column stays empty."""
+    layout = arrange([_size(block) for block in blocks])
+    return Arrangement(
+        blocks[layout.main] if layout.main is not None else None,
+        [blocks[place] for place in layout.side],
+        [PlacedBlock(blocks[row.block], row.columns) for row in layout.rows],
+        layout.is_single,
+    )
+
+
+def _size(block: FilledBlock) -> Size:
+    count = len(block.items) + len(block.past) + len(block.topics)
+    cards = block.items if block.page is not None else ()
+    return Size(block.block.type, count, cards, is_all_zero=not any(country.count for country in block.countries))
 
 
 class Blocks:
@@ -114,7 +151,7 @@ class Blocks:
     def all(self) -> list[FilledBlock]:
         """Return the blocks with content."""
         shown = [self._shown(block) for block in self._portal.blocks]
-        return [block for block in shown if not block.is_empty]
+        return [replace(block, place=place) for place, block in enumerate(shown, 1) if not block.is_empty]
 
     def _shown(self, block: Block) -> FilledBlock:
         if block.type is BlockType.STREAM:

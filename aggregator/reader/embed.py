@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.networks import network_of
 from aggregator.reader.query_params import (
+    COLLAPSE,
     FILTERS,
     LIMIT,
     Parameter,
@@ -41,8 +42,8 @@ _FEW = 5
 
 THEME = Parameter("theme", "Colours.", {"type": "string", "enum": list(THEMES), "default": "auto"}, "dark")
 HEADING = Parameter("heading", "A heading above it.", {"type": "string", "maxLength": _LONGEST_HEADING}, "Latest")
-REFRESH = Parameter("refresh", "Whether it loads itself again every five minutes.", {"enum": ["yes", "no"]}, "no")
-ITEMS: "Sequence[Parameter]" = (LIMIT, *FILTERS)
+REFRESH = Parameter("refresh", "Whether the list follows changes of the stream.", {"enum": ["yes", "no"]}, "no")
+ITEMS: "Sequence[Parameter]" = (LIMIT, *FILTERS, COLLAPSE)
 FRAME: "Sequence[Parameter]" = (*ITEMS, THEME, HEADING, REFRESH)
 
 
@@ -121,6 +122,13 @@ class EmbedRoutes:
             refuse_unknown(query.sources, tx.polling.sources.slug_taken)
             found = tx.stream.activities.page(query)
             threads = tx.stream.activities.thread_sizes(found.items)
-        more = "/" + query_string(values, limit=None)
-        shown = {"items": found.items, "others": found.others, "threads": threads, "more": more}
-        return {**shown, "linked_only": self._linked_only}, counted
+        live = {name: listed for name, listed in values.items() if name not in {"limit", "collapse"}}
+        return {
+            "items": found.items,
+            "others": found.others,
+            "threads": threads,
+            "more": "/" + query_string(values, limit=None),
+            "items_address": "/embed/items" + query_string(values),
+            "live": "/api/v1/live" + query_string(live),
+            "linked_only": self._linked_only,
+        }, counted

@@ -2,7 +2,7 @@
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -12,13 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.domain.errors import BadCursorError, BadRequestError
-from aggregator.domain.matching.repost_grouping import entry_of, stitched
+from aggregator.domain.matching.repost_grouping import REACH
 from aggregator.domain.stream import MOST, Cursor, Order
-from aggregator.reader import archive, ical_feed
+from aggregator.reader import archive, feed_stories, ical_feed
 from aggregator.reader.errors import GoneError
-from aggregator.reader.feed_params import FEED, collapses
+from aggregator.reader.feed_params import FEED
+from aggregator.reader.feed_stories import Entries
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, Terms, newest
+from aggregator.reader.filter_menu import Names, filter_labels
 from aggregator.reader.lookup import shown
 from aggregator.reader.openapi import REFUSED_FILTERS, problem_responses
 from aggregator.reader.query_params import (
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from aggregator.web.dates import Dates
     from storage.store import Store, Transaction
 
-_TITLE = "Activity Stream"
 _AT_ONCE = 64  # entries read at once to find a boundary
 _MOST_LOOKS = 10
 _NOWHERE = {"cursor": None, "archive": None, "page": None}
@@ -102,7 +103,7 @@ class Feeds:
                 self._endpoint(format_),
                 operation_id=f"feed{format_.extension.capitalize()}",
                 summary=f"Feed in {format_.name}",
-                description="Accepts all filters. Reposts of the same original are merged, as on the page.",
+                description="Accepts all filters. Items of one story are merged, as on the page.",
                 tags=["feeds"],
                 response_class=Response,
                 responses=_responses("The feed", format_.media_type, format_.shape, "bad-limit", "bad-cursor"),
@@ -154,6 +155,7 @@ class Feeds:
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
             authority = tx.stream.state.tag_authority()
+            title = self._title(values, tx.polling.sources.names(query.sources))
             while len(items) < ical_feed.MOST:
                 page = tx.stream.activities.page(query)
                 items += page.items
@@ -161,7 +163,7 @@ class Feeds:
                     break
                 query = replace(query, after=page.next)
         shown_items = [replace(item, content=caller.audience.content(item.content)) for item in items[: ical_feed.MOST]]
-        body = ical_feed.calendar_of(shown_items, f"{_TITLE}: events", authority, self._base(request))
+        body = ical_feed.calendar_of(shown_items, f"{title}: events", authority, self._base(request))
         made = answer(request, body, ical_feed.MEDIA_TYPE)
         made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
@@ -170,17 +172,17 @@ class Feeds:
         values = given(request.scope["query_string"], FEED)
         if len({"cursor", "archive", "page"} & set(values)) > 1:
             raise BadRequestError("Only one of cursor, archive and page can be given.")
-        filters = {name: value for name, value in values.items() if name not in {"archive", "page", "collapse"}}
+        filters = {name: value for name, value in values.items() if name not in {"archive", "page"}}
         query = query_of(filters, self._configuration.vocabulary.cohorts)
-        query = replace(query, stitch=collapses(values))
         caller, counted = self._admission.admit(request, values)
         base, now = self._base(request), self._clock()
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
             entries = _entries(tx, query, values)
             authority = tx.stream.state.tag_authority()
+            title = self._title(values, tx.polling.sources.names(query.sources))
         feed = Feed(
-            title=_TITLE,
+            title=title,
             description="Posts, news and events from all sources, in order of time.",
             home=f"{base}/{query_string(values, **_NOWHERE, limit=None, collapse=None)}",
             **_links(f"{base}/feed.{written.extension}", values, entries),
@@ -199,21 +201,15 @@ class Feeds:
         made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
 
+    def _title(self, values: "Mapping[str, Sequence[str]]", source_names: "Mapping[str, str]") -> str:
+        """Return the title of a feed: its filters, and the name of the portal."""
+        names = Names(self._configuration.vocabulary, self._dates.language, source_names)
+        labels, name = filter_labels(values, names), self._configuration.portal.title
+        return f"{', '.join(labels)} - {name}" if labels else name
+
     def _base(self, request: Request) -> str:
         """Return the public URL of this installation."""
         return self._public_url or f"{request.url.scheme}://{request.url.netloc}{self._prefix}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Entries:
-    """The entries of a document and the positions of the others."""
-
-    items: "Sequence[Activity]"
-    next: Cursor | None = None
-    prev: Cursor | None = None
-    older: Cursor | None = None  # archives
-    newer: Cursor | None = None
-    others: "Mapping[int, Sequence[Activity]]" = field(default_factory=dict)  # merged reposts, by the id shown
 
 
 class _Links(TypedDict):
@@ -228,7 +224,7 @@ class _Links(TypedDict):
     next_archive: str | None
 
 
-def _links(here: str, values: "Mapping[str, list[str]]", entries: _Entries) -> _Links:
+def _links(here: str, values: "Mapping[str, list[str]]", entries: Entries) -> _Links:
     def to(**place: object) -> str:
         return here + query_string(values, **{**_NOWHERE, **place})
 
@@ -249,31 +245,28 @@ def _responses(description: str, media_type: str, shape: str, *codes: str) -> di
     return {HTTPStatus.OK: found, **problem_responses(*codes, *_REFUSED)}
 
 
-def _entries(tx: "Transaction", query: "Query", values: "Mapping[str, Sequence[str]]") -> _Entries:
+def _entries(tx: "Transaction", query: "Query", values: "Mapping[str, Sequence[str]]") -> Entries:
     if "archive" in values:
         place = Cursor.parse(values["archive"][0])
         if place.back:  # a position of a page, never of an archive
             raise BadCursorError(values["archive"][0])
-        return _merged(_archive(tx, replace(query, stitch=False), place), query)
+        return feed_stories.merged(_archive(tx, replace(query, stitch=False), place), query)
     if query.after is not None:
         page = tx.stream.activities.page(query)
-        return _Entries(page.items, page.next, page.prev, others=page.others)
+        stories = [(item, *page.others.get(item.id, ())) for item in page.items]
+        return feed_stories.with_leads(Entries((), page.next, page.prev), stories)
     items, beginning = archive.run(_reader(tx, replace(query, stitch=False)), None, query.limit)
-    next_ = Cursor(items[-1].position, items[-1].id) if beginning else None
-    return _merged(_Entries(items, next=next_, older=_place(beginning)), query)
-
-
-def _merged(entries: _Entries, query: "Query") -> _Entries:
-    """Merge reposts of the same original within a document, so that an archive depends on no newer entry."""
+    if beginning is None:
+        return feed_stories.merged(Entries(items), query)
+    next_ = Cursor(items[-1].position, items[-1].id)
+    entries = Entries(items, next=next_, older=_place(beginning))
     if not query.stitch:
         return entries
-    listed = [entry_of(item, item.content.kind, item.key, item.object_key) for item in entries.items]
-    groups, _ = stitched(listed, (), len(listed), furthest=len(listed) + 1)
-    others = {group.item.id: group.others for group in groups if group.others}
-    return replace(entries, items=[group.item for group in groups], others=others)
+    older = tx.stream.activities.page(replace(query, stitch=False, after=next_, limit=REACH))
+    return feed_stories.merged(entries, query, older.items)
 
 
-def _archive(tx: "Transaction", query: "Query", place: Cursor) -> _Entries:
+def _archive(tx: "Transaction", query: "Query", place: Cursor) -> Entries:
     """Return the archive that begins at a position, and the positions of its neighbors."""
     start = replace(place, id=place.id + 1)  # the position itself is the first entry
     items, beginning = archive.run(_reader(tx, query), start, 1)
@@ -283,8 +276,8 @@ def _archive(tx: "Transaction", query: "Query", place: Cursor) -> _Entries:
         newer = next((item for item in reversed(page.items) if archive.begins(item.id)), None)
         back = page.prev
         if newer is not None or back is None:
-            return _Entries(items, older=_place(beginning), newer=_place(newer))
-    return _Entries(items, older=_place(beginning))
+            return Entries(items, older=_place(beginning), newer=_place(newer))
+    return Entries(items, older=_place(beginning))
 
 
 def _reader(tx: "Transaction", query: "Query") -> "archive.Read":

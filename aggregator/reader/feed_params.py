@@ -1,13 +1,13 @@
-"""Document and parse the query parameters that only feeds have."""
+"""Document the query parameters that only feeds have."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator.reader.query_params import CURSOR, FILTERS, LIMIT, Parameter, one_of
+from aggregator.reader.query_params import COLLAPSE, CURSOR, FILTERS, LIMIT, Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 ARCHIVE = Parameter(
     "archive",
@@ -21,20 +21,4 @@ FIRST = Parameter(
     {"type": "string", "enum": ["first"]},
     "first",
 )
-COLLAPSE = Parameter(
-    "collapse",
-    "`no`: reposts of the same original are separate entries. The default merges those within 40 entries into the "
-    "newest, which names the others.",
-    {"type": "string", "enum": ["original", "no"], "default": "original"},
-    "no",
-)
 FEED: Sequence[Parameter] = (LIMIT, CURSOR, ARCHIVE, FIRST, COLLAPSE, *FILTERS)
-
-
-def collapses(values: Mapping[str, Sequence[str]]) -> bool:
-    """Return whether a feed merges reposts of the same original.
-
-    Raises:
-        BadRequestError: the value is invalid.
-    """
-    return "collapse" not in values or one_of("collapse", values["collapse"][0], ("original", "no")) == "original"

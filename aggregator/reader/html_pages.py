@@ -2,7 +2,7 @@
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from itertools import groupby
@@ -12,13 +12,22 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from aggregator.domain.networks import all_networks, network_of
-from aggregator.domain.stream import Query
-from aggregator.domain.tagging.countries import name, sort_key
-from aggregator.reader.blocks import Blocks, world
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.matching.stories import leads
+from aggregator.domain.networks import all_networks
+from aggregator.reader.blocks import Blocks, arranged, world
 from aggregator.reader.docs_page import operations, schemas
+from aggregator.reader.facet_cache import FacetCache
+from aggregator.reader.filter_menu import (
+    Context,
+    Present,
+    active_filters,
+    kept_without,
+    kind_links,
+    menus,
+)
 from aggregator.reader.health import read_health
-from aggregator.reader.lookup import shown
+from aggregator.reader.lookup import shown_with_story
 from aggregator.reader.query_params import (
     PAGE,
     given,
@@ -27,7 +36,6 @@ from aggregator.reader.query_params import (
     refuse_unknown_sources,
 )
 from aggregator.reader.serialization import encode
-from aggregator.web.labels import plurals
 from aggregator.web.negotiation import ACTIVITY, media_of
 from aggregator.web.responses import HTML, answer
 
@@ -38,13 +46,13 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity, SourceRef
     from aggregator.domain.clock import Clock
     from aggregator.domain.portal_page import Portal
-    from aggregator.domain.stream import Page
+    from aggregator.domain.stream import Page, Query
     from aggregator.domain.tagging.vocabulary import Vocabulary
     from aggregator.reader.health import Health
     from aggregator.reader.rate_limits import Admission
     from aggregator.web.pages import Pages
     from aggregator.web.problems import Problems
-    from storage.store import Store
+    from storage.store import Store, Transaction
 
 
 _CHOICES = 200  # sources that the page offers as filters
@@ -61,16 +69,7 @@ class SourceMenu(NamedTuple):
 
     listed: "Sequence[SourceRef]"
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A filter link."""
-
-    label: str
-    address: str
-    chosen: bool
-    stale: bool = False
+    names: "Mapping[str, str]"  # of the selected ones, including removed sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,7 @@ class StreamPages:
         self._pages = pages
         self._configuration = configuration
         self._language = language
+        self._facets = FacetCache()
         self._as2 = as2  # responds with an activity as ActivityStreams
 
     def add_to(self, app: FastAPI) -> None:
@@ -115,23 +115,29 @@ class StreamPages:
 
     def front(self, request: Request) -> Response:
         """Return the portal page, or the stream page if filters are given."""
-        values = given(request.scope["query_string"], PAGE, strict=False)
+        values = _filled(given(request.scope["query_string"], PAGE, strict=False))
         portal, vocabulary = self._configuration.portal, self._configuration.vocabulary
-        query = replace(query_of(values, vocabulary.cohorts), by_story=bool(portal.blocks))
+        query = query_of(values, vocabulary.cohorts)
         if portal.blocks and not values:
             return answer(request, self._pages.render("portal.html", self._portal(portal, vocabulary)), HTML)
-        counted = self._admission.admit(request, values, by_token=False).headers
+        rates = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
-            menu = SourceMenu(tx.polling.sources.choices(_CHOICES, query.sources), tx.polling.sources.count())
+            menu = SourceMenu(
+                tx.polling.sources.choices(_CHOICES, query.sources),
+                tx.polling.sources.count(),
+                tx.polling.sources.names(query.sources),
+            )
             health = read_health(tx, self._clock())
             found = tx.stream.activities.page(query)
-            networks = tx.stream.activities.networks([network.name for network in all_networks()])
+            facets = self._facets.facets(tx, query, vocabulary.cohorts)
+            present = _present(tx)
             threads = tx.stream.activities.thread_sizes([*found.items, *found.pinned])
-        shown = {**self._front(values, query, found, menu, health), **_about(values, query, vocabulary, self._language)}
-        shown |= {"portal": portal, "threads": threads, "networks": _network_choices(values, query, networks)}
-        made = answer(request, self._pages.render("front.html", shown), HTML)
-        made.headers.update(counted)
+        shown = self._front(values, query, found, health)
+        context = Context(values, query, vocabulary, facets, self._language, self._pages.dates.number)
+        shown |= self._filters(context, menu, health, present)
+        made = answer(request, self._pages.render("front.html", shown | {"threads": threads}), HTML)
+        made.headers.update(rates)
         return made
 
     def _portal(self, portal: "Portal", vocabulary: "Vocabulary") -> dict[str, Any]:
@@ -141,11 +147,11 @@ class StreamPages:
             blocks = Blocks(tx, portal, vocabulary, now, self._language).all()
             threads = tx.stream.activities.thread_sizes(item for block in blocks for item in block.items)
             revision = tx.stream.state.revision()
+            kinds = _present(tx).kinds
         shown = next((block for block in blocks if block.page is not None), None)
         stream, filters = (shown.page, shown.filters) if shown else (None, {})
         return {
-            "portal": portal,
-            "blocks": blocks,
+            "layout": arranged(blocks),
             "threads": threads,
             "world": world(),
             "now": now,
@@ -154,8 +160,9 @@ class StreamPages:
             "failing": health.stale,
             "away": health.away,
             "live": "/api/v1/live" + query_string(filters, after=str(stream.revision if stream else revision)),
-            "kinds": _kind_choices({}, Query()),
+            "kinds": kind_links(kinds),
             "feeds": _feeds(""),
+            "calendar": "/events.ics",
             "pinned": stream.pinned if stream else (),
         }
 
@@ -167,16 +174,18 @@ class StreamPages:
         return made
 
     def _page(self, request: Request, activity_id: str) -> Response:
-        item = shown(self._store, activity_id)
-        return answer(
-            request, self._pages.render("activity.html", {"item": item, "threads": self._threads(item)}), HTML
-        )
+        item, others = shown_with_story(self._store, activity_id)
+        values = {"item": item, "others": others, "threads": self._threads(item)}
+        return answer(request, self._pages.render("activity.html", values), HTML)
 
     def card(self, request: Request, activity_id: str) -> Response:
-        """Return the card of an activity for an open page."""
-        item = shown(self._store, activity_id)
+        """Return the card of an activity for an open page; that of the lead of a story has the others."""
+        item, others = shown_with_story(self._store, activity_id)
+        if any(leads(other) < leads(item) for other in others):
+            others = ()
         (day,) = self._days([item])
-        return answer(request, self._pages.render("fragment.html", {"day": day, "threads": self._threads(item)}), HTML)
+        values = {"day": day, "others": others, "threads": self._threads(item)}
+        return answer(request, self._pages.render("fragment.html", values), HTML)
 
     def _threads(self, item: "Activity") -> "Mapping[str, int]":
         if item.thread is None:
@@ -185,22 +194,15 @@ class StreamPages:
             return tx.stream.activities.thread_sizes([item])
 
     def _front(
-        self, values: "Mapping[str, list[str]]", query: "Query", found: "Page", menu: "SourceMenu", health: "Health"
+        self, values: "Mapping[str, list[str]]", query: "Query", found: "Page", health: "Health"
     ) -> dict[str, Any]:
-        failing = health.stale
         here = query_string(values, cursor=None)
         return {
             "pinned": found.pinned,
             "days": self._days([item for item in found.items if item not in found.pinned]),
             "others": found.others,
-            "kinds": _kind_choices(values, query),
-            "sources": _source_choices(values, query, menu.listed, {source.slug for source in failing}),
-            "source_count": menu.total,
-            "failing": failing,
+            "failing": health.stale,
             "away": health.away,
-            "filtered": query.is_filtered,
-            "search": values.get("q", [""])[0],
-            "kept": [(name, value) for name in values if name not in {"q", "cursor"} for value in values[name]],
             "first_page": query.after is None,
             "partial": found.partial,
             "newest": "/" + here,
@@ -208,6 +210,25 @@ class StreamPages:
             "newer": "/" + query_string(values, cursor=str(found.prev)) if found.prev else None,
             "live": "/api/v1/live" + query_string(values, cursor=None, after=str(found.revision)),
             "feeds": _feeds(here),
+            "calendar": "/events.ics" + here,
+        }
+
+    def _filters(self, context: Context, menu: SourceMenu, health: "Health", present: Present) -> dict[str, Any]:
+        """Return the filters with their counts, the active ones, and the number of results."""
+        values, facets = context.values, context.facets
+        failing = frozenset(source.slug for source in health.stale)
+        topics = [topic for topic in context.vocabulary.topics if topic.slug in context.query.topics]
+        return {
+            "menus": menus(context, menu.listed, failing, present),
+            "active": active_filters(context, menu.names),
+            "filtered": context.query.is_filtered,
+            "search": values.get("q", [""])[0],
+            "only_search": "/" + query_string({}, q=values["q"][0]) if "q" in values else None,
+            "kept": list(kept_without(values, "q")),
+            "count": facets.examined,
+            "counted": context.number(facets.examined) + ("+" if facets.partial else ""),
+            "source_count": menu.total,
+            "definitions": [topic.definition for topic in topics if topic.definition],
         }
 
     def _days(self, items: "Iterable[Activity]") -> list[Day]:
@@ -253,72 +274,18 @@ class DocumentationPages:
         return encode(document), self._pages.render("docs.html", values)
 
 
+def _present(tx: "Transaction") -> Present:
+    activities = tx.stream.activities
+    return Present(
+        activities.present("kind", [kind.value for kind in ActivityKind]),
+        activities.present("network", [network.name for network in all_networks()]),
+    )
+
+
+def _filled(values: "Mapping[str, list[str]]") -> dict[str, list[str]]:
+    """Return the parameters that have a value: forms send empty ones, too."""
+    return {name: filled for name, listed in values.items() if (filled := [value for value in listed if value])}
+
+
 def _feeds(here: str) -> list[tuple[str, str, str]]:
     return [(f"/feed.{name}{here}", media_type, title) for name, media_type, title in _FEEDS]
-
-
-def _about(
-    values: "Mapping[str, list[str]]", query: "Query", vocabulary: "Vocabulary", language: str
-) -> dict[str, Any]:
-    """Return the available topics and countries, and the definitions of the selected ones."""
-    topics, participants = vocabulary.topics, vocabulary.participants
-    cohorts = values.get("cohort", [])
-    return {
-        "topics": _choices(
-            "topic", "All topics", [(topic.slug, topic.label_in(language)) for topic in topics], values, query.topics
-        ),
-        "countries": _choices(
-            *("country", "All countries"),
-            sorted(((country.code, country.name) for country in participants), key=lambda pair: sort_key(pair[1])),
-            *(values, query.countries if "country" in values else frozenset()),
-        ),
-        "definitions": [topic for topic in topics if topic.slug in query.topics],
-        "about": [
-            *(name(code.upper(), language) for code in values.get("country", ())),
-            *(vocabulary.cohort_names.get(cohort, cohort) for cohort in cohorts),
-        ],
-    }
-
-
-def _choices(
-    parameter: str,
-    every: str,
-    named: "Sequence[tuple[str, str]]",
-    values: "Mapping[str, list[str]]",
-    chosen: "frozenset[str]",
-) -> list[Choice]:
-    if not named:
-        return []
-    all_of_them = Choice(every, "/" + query_string(values, **{"cursor": None, parameter: None}), not chosen)
-    return [all_of_them] + [
-        Choice(label, "/" + query_string(values, **{"cursor": None, parameter: value}), value in chosen)
-        for value, label in named
-    ]
-
-
-def _kind_choices(values: "Mapping[str, list[str]]", query: "Query") -> list[Choice]:
-    every = Choice("All", "/" + query_string(values, cursor=None, kind=None), not query.kinds)
-    return [every] + [
-        Choice(label, "/" + query_string(values, cursor=None, kind=kind), kind in query.kinds)
-        for kind, label in plurals().items()
-    ]
-
-
-def _network_choices(values: "Mapping[str, list[str]]", query: "Query", names: "Sequence[str]") -> list[Choice]:
-    labels = [(name, network_of(name).label or "Other sites") for name in names]
-    return _choices("network", "All networks", labels, values, query.networks)
-
-
-def _source_choices(
-    values: "Mapping[str, list[str]]", query: "Query", sources: "Sequence[SourceRef]", failing: set[str]
-) -> list[Choice]:
-    every = Choice("All sources", "/" + query_string(values, cursor=None, source=None), not query.sources)
-    return [every] + [
-        Choice(
-            source.name,
-            "/" + query_string(values, cursor=None, source=source.slug),
-            source.slug in query.sources,
-            source.slug in failing,
-        )
-        for source in sources
-    ]

@@ -10,6 +10,8 @@ from aggregator.domain.errors import NotFoundError
 from aggregator.reader.errors import GoneError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aggregator.domain.activity import Activity
     from storage.store import Store
 
@@ -24,13 +26,19 @@ def shown(store: Store, id_text: str) -> Activity:
         NotFoundError: it doesn't exist or has not been published yet.
         GoneError: it is no longer public, for any reason.
     """
+    return shown_with_story(store, id_text)[0]
+
+
+def shown_with_story(store: Store, id_text: str) -> tuple[Activity, Sequence[Activity]]:
+    """Return a public activity and the others of its story, newest first; raises as `shown`."""
     missing = NotFoundError(f"There is no activity {id_text[:80]!r}.")
     if not re.fullmatch(r"[1-9][0-9]{0,18}", id_text) or int(id_text) > _LARGEST_ID:
         raise missing
     with store.reading() as tx:
         item = tx.stream.activities.get(int(id_text))
+        others = tx.stream.activities.others_of_story(item) if item is not None and item.visible else ()
     if item is None or (item.gone is None and item.review in _NOT_YET):
         raise missing
     if not item.visible:
         raise GoneError(f"Activity {id_text} is no longer shown.")
-    return item
+    return item, others

@@ -108,7 +108,7 @@ LIMIT = Parameter(
 )
 STITCH = Parameter(
     "stitch",
-    "Whether reposts of the same original within 40 entries are merged; the others are in `also_reposted_by`.",
+    "Former spelling: `no` is `collapse=none`.",
     {"type": "string", "enum": ["yes", "no"], "default": "yes"},
     "no",
 )
@@ -164,16 +164,18 @@ FIELDS = Parameter(
 COHORT = _several("cohort", "Only about countries in these cohorts.", ["1"], pattern=_COHORT)
 COLLAPSE = Parameter(
     "collapse",
-    "`story`: items with the same link, or reposts of the same original, within 40 entries are merged; the others are "
-    "in `story`.",
-    {"type": "string", "enum": ["story"]},
-    "story",
+    "Which entries are merged if they are within 40 entries. `story`: items with the same link, and reposts of the "
+    "same original; the others are in `story` and `also_reposted_by`. `original`: only reposts of the same original. "
+    "`none`: nothing.",
+    {"type": "string", "enum": ["story", "original", "none"], "default": "story"},
+    "none",
 )
+_FORMERLY_NONE = "no"  # the former spelling in feeds
 FILTERS: Sequence[Parameter] = (
     *(KIND, NETWORK, SOURCE, TOPIC, COUNTRY, COHORT, LANG, HAS, SINCE, UNTIL, Q, NOT_WITHHELD_IN),
 )
 STREAM: Sequence[Parameter] = (LIMIT, CURSOR, *FILTERS, ORDER, STITCH, COLLAPSE, FIELDS)
-PAGE: Sequence[Parameter] = (CURSOR, *FILTERS)
+PAGE: Sequence[Parameter] = (CURSOR, *FILTERS, COLLAPSE)
 AFTER = Parameter(
     "after",
     "The last revision you have: `next` of an earlier response, or the id of an event. 0: from the start.",
@@ -232,6 +234,7 @@ def query_of(
         BadRequestError: a value is invalid.
     """
     order = Order(one_of("order", values["order"][0], tuple(Order))) if "order" in values else Order.PUBLISHED
+    collapse = _collapse(values["collapse"][0]) if "collapse" in values else "story"
     return Query(
         kinds=frozenset(_kind(value) for value in values.get("kind", ())),
         networks=_matching("network", values, _NETWORK, "letters, digits and dashes, such as web"),
@@ -248,8 +251,8 @@ def query_of(
         order=order,
         limit=_limit(values["limit"][0]) if "limit" in values else DEFAULT_LIMIT,
         after=Cursor.parse(values["cursor"][0], order) if "cursor" in values else None,
-        stitch=_yes(values["stitch"][0]) if "stitch" in values else True,
-        by_story="collapse" in values and one_of("collapse", values["collapse"][0], ("story",)) == "story",
+        stitch=collapse != "none" and ("stitch" not in values or _yes(values["stitch"][0])),
+        by_story=collapse == "story",
         not_withheld_in=frozenset(_country(value) for value in values.get("not_withheld_in", ())),
     )
 
@@ -341,6 +344,10 @@ def _countries(values: Mapping[str, Sequence[str]], cohorts: Mapping[str, frozen
         return named
     members = frozenset[str]().union(*(cohorts[name] for name in names))
     return (named & members if named else members) or _NOWHERE
+
+
+def _collapse(value: str) -> str:
+    return "none" if value == _FORMERLY_NONE else one_of("collapse", value, ("story", "original", "none"))
 
 
 def _yes(value: str) -> bool:

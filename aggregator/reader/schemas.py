@@ -214,11 +214,11 @@ class ActivityItem(_Item, frozen=True):
     object: Annotated[ObjectItem | None, _doc("Original of a repost or quote, with its own author")]
     also_reposted_by: Annotated[
         tuple[RepostItem, ...],
-        _doc("Further reposts of the same original within 40 entries; not given with `stitch=no`"),
+        _doc("Further reposts of the same original within 40 entries; empty with `collapse=none`"),
     ]
     story: Annotated[
         tuple[ToldItem, ...],
-        _doc("Further activities of the same story within 40 entries; given with `collapse=story`"),
+        _doc("Further activities of the same story within 40 entries; empty unless `collapse` is `story`"),
     ]
 
 

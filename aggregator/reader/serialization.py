@@ -56,7 +56,7 @@ def page(found: Page, audience: Audience, stale: Sequence[Stale] = ()) -> Activi
     """Convert a page of the stream, as far as its audience may see it."""
     return ActivityPage(
         items=tuple(activity(item, audience, found.others.get(item.id, ())) for item in found.items),
-        pinned=tuple(activity(item, audience) for item in found.pinned),
+        pinned=tuple(activity(item, audience, found.others.get(item.id, ())) for item in found.pinned),
         next=str(found.next) if found.next else None,
         prev=str(found.prev) if found.prev else None,
         partial=found.partial,

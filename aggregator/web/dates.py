@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time, format_timedelta
+from babel.dates import format_date, format_time, format_timedelta, get_timezone_name
+from babel.numbers import format_decimal
 
-_PADDED = "MMMM dd, y"  # "March 07, 2014": the format of post dates in English
 _NARROW_SPACE = "\u202f"  # in Unicode's locale data before "AM"; many fonts lack it
 _LONG_AGO = timedelta(days=30)  # older times are shown as a date
 _ONE_DAY = timedelta(days=1)
@@ -18,6 +18,16 @@ _ONE_DAY = timedelta(days=1)
 def machine_time(moment: datetime) -> str:
     """Return RFC 3339 in UTC with "Z": "2014-04-02T15:04:05Z"."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def html_time(moment: datetime) -> str:
+    """Return a time for `datetime` attributes, in whole seconds: HTML allows three digits of fractions at most."""
+    return machine_time(moment.replace(microsecond=0))
+
+
+def sortable_time(moment: datetime) -> str:
+    """Return a time whose order as a text is the order of time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +72,21 @@ class Dates:
         """Return "April 2, 2014" or "2 April 2014"."""
         return format_date(self._on(moment), "long", self.locale)
 
-    def posted(self, moment: datetime | date) -> str:
-        """Return "April 02, 2014" in American English, else the day."""
-        if self.locale in {"en", "en_US"}:
-            return format_date(self._on(moment), _PADDED, self.locale)
-        return self.day(moment)
+    def day_or_hour(self, moment: datetime, today: date) -> str:
+        """Return "3:04 PM" for a time of today, else the day."""
+        return self.hour(moment) if self.local_day(moment) == today else self.day(moment)
+
+    def number(self, count: int) -> str:
+        """Return "1,204"."""
+        return format_decimal(count, locale=self.locale)
+
+    @property
+    def zone_text(self) -> str:
+        """The time zone for people: "Eastern Time (America/New_York)", "UTC"."""
+        key = str(self.zone)
+        if key in {"UTC", "Etc/UTC"}:
+            return "UTC"
+        return f"{get_timezone_name(self.zone, locale=self.locale)} ({key})"
 
     def long_day(self, moment: datetime | date) -> str:
         """Return "Wednesday, April 2, 2014" or "Wednesday, 2 April 2014"."""

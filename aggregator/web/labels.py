@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.networks import network_of, plural
-from aggregator.domain.tagging import countries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.domain.activity import Activity, Content
+    from aggregator.domain.activity import Actor, Content
 
 _PLURALS: Mapping[ActivityKind, str] = {
     ActivityKind.ARTICLE: "News",
@@ -31,28 +30,6 @@ _SINGULARS: Mapping[ActivityKind, str] = {
     ActivityKind.EVENT: "Event",
     ActivityKind.VIDEO: "Video",
 }
-_NAMED = 3  # countries
-
-
-def sentence(item: Activity, language: str) -> str:
-    """Return the headline of a card, such as "A new article has been posted"; posts include the account.
-
-    Items about countries name up to three of them, in a language (BCP 47).
-    """
-    content = item.content
-    if content.kind in {ActivityKind.POST, ActivityKind.QUOTE, ActivityKind.REPLY, ActivityKind.REPOST}:
-        account = content.actor and (f"@{content.actor.handle}" if content.actor.handle else content.actor.name)
-        return f"{label(content)} from {account}" if account else label(content)
-    thing = {ActivityKind.EVENT: "event", ActivityKind.VIDEO: "video"}.get(content.kind, "article")
-    if content.event is not None and content.event.cancelled:
-        return "An event has been cancelled"
-    if item.countries:
-        names = [countries.name(code, language) for code in item.countries[:_NAMED]]
-        more = ", …" if len(item.countries) > _NAMED else ""
-        return f"A new {thing} has been tagged “{', '.join(names)}{more}”"
-    if content.edited:
-        return f"{'An' if thing[0] in 'ae' else 'A'} {thing} has been edited"
-    return f"A new {thing} has been {'announced' if thing == 'event' else 'posted'}"
 
 
 def label(content: Content) -> str:
@@ -86,3 +63,8 @@ def past_of_repost(content: Content) -> str:
     """Return the verb for a repost: "retweeted"."""
     noun = network_of(content.network).nouns.get(ActivityKind.REPOST)
     return (noun and noun.past) or "reposted"
+
+
+def is_named_as_handle(actor: Actor) -> bool:
+    """Return whether an actor's name is the handle, so that it is shown once."""
+    return bool(actor.handle) and actor.name.removeprefix("@").casefold() == (actor.handle or "").casefold()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -17,17 +18,19 @@ from aggregator.text.html import excerpt
 from aggregator.web import pictures
 from aggregator.web.addresses import site_name, web_address
 from aggregator.web.assets import assets_of
-from aggregator.web.dates import machine_time
-from aggregator.web.labels import announced, label, noun_of_posts, past_of_repost, sentence
+from aggregator.web.dates import html_time, sortable_time
+from aggregator.web.labels import announced, is_named_as_handle, label, noun_of_posts, past_of_repost
 from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from aggregator.domain.clock import Clock
     from aggregator.web.assets import Asset
     from aggregator.web.dates import Dates
 
 _OURS = "aggregator.web"
+_NO_LINK = re.compile(r'<a(?: (?!href=)[a-z]+="[^"]*")*? rel="nofollow noopener">')
 
 
 class Pages:
@@ -46,12 +49,14 @@ class Pages:
         prefix: str,
         home: str = "",
         ids_only: Collection[str] = (),
+        clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         self.frames = sorted(filter(None, (network_of(name).embed_origin for name in ids_only)))
         self.assets: Mapping[str, Asset] = assets_of([_OURS, *packages])
         self.dates = dates
         self.home = home
         self._prefix = prefix
+        self._current: Callable[[], Mapping[str, Any]] = dict
         self._environment = Environment(
             loader=ChoiceLoader([PackageLoader(package) for package in (*packages, _OURS)]),
             autoescape=True,
@@ -59,16 +64,20 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(_FILTERS, sentence=lambda item: sentence(item, dates.language))
+        self._environment.filters.update(
+            _FILTERS, day_or_hour=lambda moment: dates.day_or_hour(moment, dates.local_day(clock()))
+        )
         self._environment.tests["web"] = lambda address: web_address(address) is not None
         self._environment.tests["right_to_left"] = lambda content: is_right_to_left(content.lang, content.text)
         self._environment.tests["without_original"] = without_original
+        self._environment.tests["named_as_handle"] = is_named_as_handle
         self._environment.globals.update(
             asset=lambda name: self.link(home + self.assets[name].path),
             dates=dates,
             framed=frozenset(ids_only),
             item_home=f"{home}/items/" if home else "/activities/",
             link=self.link,
+            link_to=lambda address: self.link(address) if address.startswith("/") else address,
             stills=False,
             stream_home=home or "/",
             public_url=public_url,
@@ -78,18 +87,25 @@ class Pages:
         """Add globals to all templates."""
         self._environment.globals.update(values)
 
+    def know_current(self, values: Callable[[], Mapping[str, Any]]) -> None:
+        """Add values to all templates that are read for each page."""
+        self._current = values
+
     def link(self, path: str) -> str:
         """Return the public address of a path."""
         return self._prefix + path
 
     def render(self, template: str, values: Mapping[str, Any]) -> bytes:
         """Return a page as UTF-8."""
-        return self._environment.get_template(template).render(values).encode()
+        return self._environment.get_template(template).render({**self._current(), **values}).encode()
 
 
 def _cleaned(html: str) -> Markup:
-    """Mark stored `Content.html` as safe: it was sanitized before it was stored."""
-    return Markup(html)  # noqa: S704  # the one place where outside HTML passes unescaped
+    """Mark stored `Content.html` as safe: it was sanitized before it was stored.
+
+    A link whose address was dropped keeps no attribute: `rel` without `href` is invalid.
+    """
+    return Markup(_NO_LINK.sub("<a>", html))  # noqa: S704  # the one place where outside HTML passes unescaped
 
 
 def _ticked(text: str) -> Markup:
@@ -114,7 +130,8 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "label": label,
     "lead": pictures.lead,
     "length_of_time": _length_of_time,
-    "machine_time": machine_time,
+    "machine_time": html_time,
+    "sortable_time": sortable_time,
     "named": countries.name,
     "network": network_of,
     "noun_of_posts": noun_of_posts,

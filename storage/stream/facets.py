@@ -29,7 +29,7 @@ def facets(
     if query.order is not Order.PUBLISHED:
         raise ValueError("Facets are counted among the newest activities only.")
     revision = Stream(connection).revision()
-    fitting = StreamQuery(connection, query).newest(most)
+    fitting, candidates = StreamQuery(connection, query).newest(most)
     counts: dict[str, dict[str, int]] = {name: {} for name in (*COUNTED, "cohort")}
     tagged = (
         select(activity_tag.c.tag, func.count())
@@ -52,7 +52,8 @@ def facets(
         counts["cohort"] = {name: count for name, count in connection.execute(by_cohort) if name is not None}
     counts["source"] = _by_slug(connection, counts["source"])
     examined: int = connection.execute(select(func.count()).select_from(fitting)).scalar_one()
-    return Facets(counts, examined, examined >= most, revision)
+    looked_at: int = connection.execute(select(func.count()).select_from(candidates)).scalar_one()
+    return Facets(counts, examined, looked_at >= most, revision)
 
 
 def _tags(codes: frozenset[str]) -> list[str]:

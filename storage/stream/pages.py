@@ -25,7 +25,7 @@ from storage.stream.actors import Actors
 from storage.stream.content_columns import ACTOR, ACTORS, OWN, activity_of, ids_only_of
 from storage.stream.facets import facets
 from storage.stream.item_cache import ITEM_CACHE
-from storage.stream.query import StreamQuery
+from storage.stream.query import MOST_EXAMINED, StreamQuery
 from storage.tables.polling import source
 from storage.tables.stream import activity, activity_tag, actor
 
@@ -76,7 +76,7 @@ class StreamReading:
         if end is not None:
             entries = takewhile(lambda entry: _stands_before(entry.item, end), entries)
         if stitch:
-            shown, last = stitched(entries, [entry.about for entry in before], query.limit)
+            shown, last = stitched(entries, before, query.limit)
         else:
             alone = [Stitched(entry.item) for entry in islice(entries, query.limit + 1)]
             shown, last = alone[: query.limit], alone[query.limit - 1].item if len(alone) > query.limit else None
@@ -120,15 +120,15 @@ class StreamReading:
             examined=page.examined + finding.examined,
         )
 
-    def networks(self, names: Sequence[str]) -> list[str]:
-        """Return those networks that have visible activities, in the given order."""
-        found = [exists().where(activity_tag.c.tag == f"network:{name}") for name in names]
+    def present(self, tag_type: str, values: Sequence[str]) -> list[str]:
+        """Return those values of a tag type, such as "network" or "kind", that visible activities have, in order."""
+        found = [exists().where(activity_tag.c.tag == f"{tag_type}:{value}") for value in values]
         row = self._connection.execute(select(*found)).one() if found else ()
-        return [name for name, has_any in zip(names, row, strict=True) if has_any]
+        return [value for value, has_any in zip(values, row, strict=True) if has_any]
 
-    def facets(self, query: Query, cohorts: Mapping[str, frozenset[str]]) -> Facets:
+    def facets(self, query: Query, cohorts: Mapping[str, frozenset[str]], *, most: int = MOST_EXAMINED) -> Facets:
         """Count tags among the newest activities that match a query."""
-        return facets(self._connection, query, cohorts)
+        return facets(self._connection, query, cohorts, most=most)
 
     def _visible_items(self, ids: Iterable[int]) -> dict[int, Activity]:
         """Return activities by id, except those that were hidden meanwhile."""
@@ -144,6 +144,22 @@ class StreamReading:
                 items[row.id] = item = activity_of(row, self._connection)
                 kept.put(row.id, list(row[-len(_VERSION) :]), item)
         return items
+
+    def others_of_story(self, item: Activity) -> list[Activity]:
+        """Return the other visible activities of an item's story, newest first; a post of several sources once."""
+        if item.story is None:
+            return []
+        statement = (
+            select(activity.c.id, activity.c.key)
+            .where(activity.c.story == item.story, activity.c.visible, activity.c.id != item.id)
+            .order_by(activity.c.position.desc(), activity.c.id.desc())
+            .limit(REACH)
+        )
+        by_key: dict[str, int] = {}
+        for row in self._connection.execute(statement):
+            by_key.setdefault(row.key, row.id)
+        by_id = self._visible_items(by_key.values())
+        return [by_id[id_] for id_ in by_key.values() if id_ in by_id]
 
     def thread_sizes(self, items: Iterable[Activity]) -> dict[str, int]:
         """Return the number of visible posts in the threads of these items."""

@@ -39,7 +39,7 @@ _MOST_BEFORE = 4000  # candidates for the items just before a page; beyond, a re
 _EVENTS = "event"
 
 _KINDS = {kind.value: kind for kind in ActivityKind}
-_SAID = (activity.c.kind, activity.c.key, activity.c.object_key, activity.c.story)
+_SAID = (activity.c.kind, activity.c.key, activity.c.object_key, activity.c.story, activity.c.source_id)
 
 
 class StreamQuery:
@@ -97,15 +97,16 @@ class StreamQuery:
         nearest = StreamQuery(self._connection, self._query, most=_MOST_BEFORE).entries(at, reach, back=True)
         return list(islice(nearest, reach))[::-1], self.entries(start, first)
 
-    def newest(self, most: int) -> FromClause:
-        """Return the ids of the newest matching entries, to count them."""
+    def newest(self, most: int) -> tuple[FromClause, FromClause]:
+        """Return the ids of the newest matching entries, to count them, and the candidates among which they are."""
         if self._query.search is not None and self._has_few_matches():
-            return self._holding(self._query.search, None, most, newest_first=True).subquery()
+            matching = self._holding(self._query.search, None, most, newest_first=True).subquery()
+            return matching, matching
         leading, others = self._leading(None, newest_first=True)
         candidates = self._candidates(leading, None, most, newest_first=True)
         if not others and self._query.search is None and not self._query.not_withheld_in:
-            return select(candidates.c.position, candidates.c.id).subquery()
-        return self._fitting(candidates, others, newest_first=True).subquery()
+            return select(candidates.c.position, candidates.c.id).subquery(), candidates
+        return self._fitting(candidates, others, newest_first=True).subquery(), candidates
 
     def pinned(self, most: int) -> Sequence[int]:
         """Return the ids of pinned matching items, newest first."""
@@ -298,10 +299,10 @@ class StreamQuery:
         return statement
 
     def _entry(self, row: Sequence[Any]) -> Entry[Cursor]:
-        position, id_, kind, key, object_key, story = row
+        position, id_, kind, key, object_key, story, source_id = row
         place = Cursor(position, id_, self._query.order)
         if self._query.by_story:
-            return part_of_story(place, key, story)
+            return part_of_story(place, _KINDS[kind], key, story, source_id)
         return entry_of(place, _KINDS[kind], key, object_key)
 
 

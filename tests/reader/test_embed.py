@@ -149,7 +149,7 @@ def test_it_shows_the_stream_and_what_comes_and_goes(sqlite_store: Store, browse
     with embedded(sqlite_store, browser, 'limit="3"') as (page, content):
         page.locator("activity-stream .item").first.wait_for()
         assert page.locator("activity-stream .item").count() == 3
-        assert page.locator("activity-stream .handle").inner_text() == "@ana"
+        assert page.locator("activity-stream .name").inner_text() == "@ana"  # name and handle are equal
         assert page.locator("activity-stream h2").inner_text() == "Latest"
         assert not page.get_by_text("The stream").is_visible()
 

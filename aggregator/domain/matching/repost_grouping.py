@@ -1,8 +1,11 @@
-"""Merge nearby reposts of the same original: the newest is shown and names the others.
+"""Merge nearby entries about the same: the newest is shown and names the others.
 
-An entry is *about* the original that it reposts, or about itself. It collapses if one of the `REACH` entries just
-before it (newer ones, in the same selection of the stream) is about the same. Nothing is stored: if the shown entry is
-removed, another takes its place, and a page at any depth needs only the entries just before it. Pure.
+An entry is *about* the original that it reposts, about its story, or about itself. It collapses if one of the `REACH`
+entries just before it (newer ones, in the same selection of the stream) is about the same. Two articles of one source
+collapse into each other only if an editor merged them: feeds use one address for several entries.
+
+Nothing is stored: if the shown entry is removed, another takes its place, and a page at any depth needs only the
+entries just before it. Pure.
 """
 
 from __future__ import annotations
@@ -10,12 +13,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from aggregator.domain.activity import ActivityKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 REACH = 40  # entries
 FURTHEST = 1000  # maximum entries per page; if more of them are about the same originals, the page is shorter
@@ -28,9 +31,18 @@ _T = TypeVar("_T")
 class Entry(NamedTuple, Generic[_T]):
     """An entry of the stream, newest first."""
 
-    about: str | None  # key of the original; None: never collapses
+    about: str | None  # key of the original or story; None: never collapses
     repost: str | None  # its own key if it is named after collapsing, as reposts are
     item: _T
+    origin: int | str | None = None  # the source of an article
+
+    def absorbs(self, older: Entry[Any]) -> bool:
+        """Return whether an older entry about the same collapses into this one."""
+        return self.about == older.about and self.about is not None and not self.is_beside(older)
+
+    def is_beside(self, older: Entry[Any]) -> bool:
+        """Return whether an older entry about the same is shown in any case: both are articles of one source."""
+        return self.about == older.about and self.origin is not None and self.origin == older.origin
 
 
 @dataclass(slots=True)
@@ -56,28 +68,32 @@ def entry_of(item: _T, kind: ActivityKind, key: str, object_key: str | None) -> 
     return Entry(about, key if is_repost else None, item)
 
 
-def part_of_story(item: _T, key: str, story: str | None) -> Entry[_T]:
-    """Return an entry that collapses by its story; all entries of a story are named."""
-    return Entry(story or key, key, item)
+def part_of_story(item: _T, kind: ActivityKind, key: str, story: str | None, source: int | str) -> Entry[_T]:
+    """Return an entry that collapses by its story; all are named, the same post once."""
+    if kind in _SAID:
+        return Entry(story or key, key, item)
+    is_merged = story is not None and story != key  # by an editor
+    origin = source if kind is ActivityKind.ARTICLE and not is_merged else None
+    return Entry(story or key, f"{key} {source}", item, origin)
 
 
 def stitched(
-    entries: Iterable[Entry[_T]], before: Sequence[str | None], most: int, *, furthest: int = FURTHEST
+    entries: Iterable[Entry[_T]], before: Sequence[Entry[_T]], most: int, *, furthest: int = FURTHEST
 ) -> tuple[list[Stitched[_T]], _T | None]:
     """Return the shown entries, and the entry after which the next page begins, or None on the last page.
 
     Args:
         entries: newest first; only as many are read as needed for the last shown entry.
-        before: the `about` of the entries just before, newest first; the last `REACH` count.
+        before: the entries just before, newest first; the last `REACH` count.
         most: entries to show.
         furthest: maximum entries to read.
     """
-    window = deque(before, maxlen=REACH)
+    window: deque[Entry[_T]] = deque(before, maxlen=REACH)
     shown: list[Stitched[_T]] = []
     into: dict[str | None, Stitched[_T]] = {}
     more, beyond = False, 0
     for place, entry in enumerate(entries):
-        if entry.about is not None and entry.about in window:
+        if _collapses(entry, window):
             if entry.about in into:
                 into[entry.about].name(entry, place)
         elif len(shown) < most:
@@ -86,13 +102,20 @@ def stitched(
         else:
             more = True
             into.pop(entry.about, None)  # the next page shows this one with the entries collapsed into it
-        window.append(entry.about)
+        window.append(entry)
         beyond += len(shown) == most
         if more and beyond > REACH:
             break
         if place + 1 >= furthest:
             return shown, shown[-1].item if len(shown) == most else entry.item
     return shown, shown[-1].item if more else None
+
+
+def _collapses(entry: Entry[_T], newer: Iterable[Entry[_T]]) -> bool:
+    if entry.about is None:
+        return False
+    alike = [other for other in newer if other.about == entry.about]
+    return bool(alike) and not any(other.is_beside(entry) for other in alike)
 
 
 def shown_before(entries: Iterable[Entry[_T]], most: int, *, furthest: int = FURTHEST) -> list[_T]:
@@ -105,14 +128,31 @@ def shown_before(entries: Iterable[Entry[_T]], most: int, *, furthest: int = FUR
         furthest: maximum entries to read.
     """
     shown: list[_T] = []
-    undecided: deque[tuple[int, Entry[_T]]] = deque()  # nearest first: their newer neighbors aren't all known yet
+    undecided: deque[_Undecided[_T]] = deque()  # nearest first: their newer neighbors aren't all known yet
     for place, entry in enumerate(islice(entries, furthest)):
-        while undecided and place - undecided[0][0] > REACH and len(shown) < most:
-            shown.append(undecided.popleft()[1].item)
+        while undecided and place - undecided[0].place > REACH and len(shown) < most:
+            shown.extend(undecided.popleft().if_shown())
         if len(shown) == most:
             return shown
-        if entry.about is not None:  # it absorbs nearby older entries about the same
-            undecided = deque(pair for pair in undecided if pair[1].about != entry.about)
-        undecided.append((place, entry))
-    shown.extend(entry.item for _, entry in undecided)
+        for older in undecided:
+            older.is_absorbed |= entry.absorbs(older.entry)
+            older.is_beside |= entry.is_beside(older.entry)
+        undecided.append(_Undecided(place, entry))
+    for older in undecided:
+        shown.extend(older.if_shown())
     return shown[:most]
+
+
+@dataclass(slots=True)
+class _Undecided(Generic[_T]):
+    """An entry some of whose newer neighbors are not known yet."""
+
+    place: int
+    entry: Entry[_T]
+    is_absorbed: bool = False
+    is_beside: bool = False
+
+    def if_shown(self) -> Iterator[_T]:
+        """Yield the item if it does not collapse."""
+        if not self.is_absorbed or self.is_beside:
+            yield self.entry.item

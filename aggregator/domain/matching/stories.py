@@ -49,6 +49,14 @@ def leads(item: Activity) -> int:
     return 1 if item.key == item.story else 2
 
 
+def lasting_lead(story: Sequence[Activity]) -> Activity:
+    """Return the item of a story that leads it in feeds: of equals the first that was collected.
+
+    So an item that joins later does not appear as a new entry with the same content.
+    """
+    return min(story, key=lambda item: (leads(item), item.id))
+
+
 def links_of(new: NewActivity) -> Sequence[str]:
     """Return the keys of all links of a post; an article is known by its own URL."""
     if new.content.network == WEB:

@@ -92,7 +92,7 @@ def _quoting(made: dict[str, Any], item: Activity, terms: Terms) -> dict[str, An
 
 def _shares(item: Activity, terms: Terms) -> dict[str, Any]:
     """Return the other reposts of the same original."""
-    others = terms.others.get(item.id, ())
+    others = [other for other in terms.others.get(item.id, ()) if other.content.kind is ActivityKind.REPOST]
     if not others:
         return {}
     items = [

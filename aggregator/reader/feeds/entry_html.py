@@ -12,7 +12,7 @@ from aggregator.reader.feeds.enclosures import enclosures_of
 from aggregator.reader.feeds.sanitize import address, language, legible
 from aggregator.text.html import excerpt, paragraphs
 from aggregator.web.addresses import site_name
-from aggregator.web.dates import machine_time
+from aggregator.web.dates import html_time
 from aggregator.web.labels import past_of_repost
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _TITLE_LENGTH = 100  # characters of a text used as title
 _CANCELLED = "Cancelled"
 _BEGINNING = "This is an excerpt."
 _NO_ORIGINAL = "The original is not available."
+_MOST_RELATED = 10  # items of the same story
 _MOST_NAMED = 3  # of the people who reposted the same
 
 
@@ -101,8 +102,11 @@ def _parts(item: Activity, content: Content, terms: Terms) -> Iterator[str]:
         yield _reposted(item, content, terms)
     else:
         yield _post(content, terms, in_thread=item.thread is not None) + _quote(item, terms)
-    if others := terms.others.get(item.id):
-        yield _also(others, terms.audience)
+    others = terms.others.get(item.id, ())
+    if reposts := [other for other in others if other.content.kind is ActivityKind.REPOST]:
+        yield _also(reposts, terms.audience, is_repost=content.kind is ActivityKind.REPOST)
+    if related := [other for other in others if other.content.kind is not ActivityKind.REPOST]:
+        yield _story(related, terms)
 
 
 def _reposted(item: Activity, content: Content, terms: Terms) -> str:
@@ -140,14 +144,28 @@ def _quotes(quoting: Content) -> str:
     return f"<p>Quotes {_linked(quoting.quote_of, 'this post')}.</p>"
 
 
-def _also(others: Sequence[Activity], audience: Audience) -> str:
-    """Name the other people who reposted the same original."""
+def _also(others: Sequence[Activity], audience: Audience, *, is_repost: bool) -> str:
+    """Name the people who reposted an item, or also reposted its original."""
     people = [person for other in others if (person := _person(audience.content(other.content).actor))]
     named = people[:_MOST_NAMED]
     if more := len(others) - len(named):
         named.append(f"{more} other{'s' if more > 1 else ''}")
     verb = past_of_repost(others[0].content)
-    return f"<p>Also {verb} by {', '.join(named[:-1])}{' and ' if len(named) > 1 else ''}{named[-1]}.</p>"
+    begin = f"Also {verb} by" if is_repost else f"{verb.capitalize()} by"
+    return f"<p>{begin} {', '.join(named[:-1])}{' and ' if len(named) > 1 else ''}{named[-1]}.</p>"
+
+
+def _story(related: Sequence[Activity], terms: Terms) -> str:
+    """List the other items of the same story."""
+    listed = [f"<li>{_related(other, terms)}</li>" for other in related[:_MOST_RELATED]]
+    return f"<p>More about this:</p><ul>{''.join(listed)}</ul>"
+
+
+def _related(item: Activity, terms: Terms) -> str:
+    content = terms.audience.content(item.content)
+    link = _linked(content.url or terms.page_of(item.id), title_of(item, terms.audience))
+    source = f" ({escape(_line(item.source.name))})" if content.kind in _TITLED else ""
+    return f"<bdi>{link}</bdi>{source}"
 
 
 def _post(content: Content, terms: Terms, *, in_thread: bool = False) -> str:
@@ -168,9 +186,7 @@ def _ballot(content: Content, terms: Terms) -> Iterator[str]:
     if content.poll:
         ends = content.poll.ends
         until = (
-            f', open until <time datetime="{machine_time(ends)}">{escape(terms.dates.moment(ends))}</time>'
-            if ends
-            else ""
+            f', open until <time datetime="{html_time(ends)}">{escape(terms.dates.moment(ends))}</time>' if ends else ""
         )
         yield f"<p>Poll{until}</p>"
         if content.poll.options:
@@ -192,7 +208,7 @@ def _edited(moment: datetime | None, terms: Terms) -> str:
 
 
 def _time(moment: datetime, terms: Terms) -> str:
-    return f'<time datetime="{machine_time(moment)}">{escape(terms.dates.moment(moment))}</time>'
+    return f'<time datetime="{html_time(moment)}">{escape(terms.dates.moment(moment))}</time>'
 
 
 def _blockquote(content: Content, html: str) -> str:
@@ -226,7 +242,7 @@ def _occasion(event: Occasion, dates: Dates) -> str:
     when = dates.when(event.start, event.end, event.zone_label, all_day=event.all_day)
     cancelled = f"<p><strong>{_CANCELLED}</strong></p>" if event.cancelled else ""
     words = escape(", ".join(filter(None, (when.day, when.hours))))
-    start = event.start.date().isoformat() if event.all_day else machine_time(event.start)
+    start = event.start.date().isoformat() if event.all_day else html_time(event.start)
     moment = f'<time datetime="{start}">{words}</time>'
     place = f" · {escape(event.place)}" if event.place else ""
     online = f"<p>{_linked(event.online, 'Attend online')}</p>" if address(event.online) else ""

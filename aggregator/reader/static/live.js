@@ -68,7 +68,7 @@
     (quiet ? arrivals().firstElementChild : arrivals()).hidden = count === 0;
     document.title = count ? `(${count}) ${title}` : title;
     if (!count) return;
-    const latest = quiet ? Array.from(waiting.values()).at(-1).querySelector(".eyebrow > span, .title") : null;
+    const latest = quiet ? Array.from(waiting.values()).at(-1).querySelector(".title, .name") : null;
     const headline = latest ? ` (${latest.textContent.trim().replace(/\s+/g, " ")})` : "";
     arrivals().firstElementChild.textContent = `Show ${count} new ${count === 1 ? "item" : "items"}${headline}`;
   }

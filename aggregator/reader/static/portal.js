@@ -1,4 +1,4 @@
-// Loads older items in place, shows relative times, and opens video players on a click.
+// Loads older items in place, finds values in long lists, and opens video players on a click.
 "use strict";
 
 (() => {
@@ -31,7 +31,6 @@
       const next = page.querySelector('.stream .turn a[rel="next"]');
       if (next) more.href = next.href;
       else turn.remove();
-      relative();
       const heading = first?.querySelector("a");
       heading?.focus({ preventScroll: true });
     } catch {
@@ -41,26 +40,40 @@
     }
   });
 
-  // Relative times such as "3 hours ago"; the exact time stays in the title.
-  const words = new Intl.RelativeTimeFormat(document.documentElement.dataset.locale || "en", { numeric: "auto" });
-  const steps = [[60, "second"], [60, "minute"], [24, "hour"], [30, "day"]];
-  function ago(moment) {
-    let amount = (moment - Date.now()) / 1000;
-    if (amount > -45) return null;
-    for (const [most, unit] of steps) {
-      if (Math.abs(amount) < most) return words.format(Math.round(amount), unit);
-      amount /= most;
-    }
-    return null;
+  // Find a value in a long list: a field above it leaves the values that contain the text.
+  const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  for (const form of document.querySelectorAll("form[data-find]")) {
+    const select = form.querySelector("select");
+    const options = Array.from(select.options);
+    if (options.length <= 8) continue;
+    const field = document.createElement("input");
+    field.type = "search";
+    field.placeholder = form.dataset.find;
+    field.setAttribute("aria-label", form.dataset.find);
+    field.setAttribute("aria-controls", select.id);
+    field.addEventListener("input", () => {
+      const text = folded(field.value.trim());
+      const selected = select.value;
+      const fitting = options.filter((option) => folded(option.text).includes(text));
+      select.replaceChildren(...fitting);
+      const same = fitting.find((option) => option.value === selected && text === "");
+      (same ?? fitting[0] ?? options[0]).selected = true;
+    });
+    select.before(field);
   }
-  function relative() {
-    for (const time of document.querySelectorAll("time[data-relative]")) {
-      const text = ago(new Date(time.dateTime));
-      if (text && time.textContent !== text) time.textContent = text;
+
+  // Close a menu with Escape, or with a click elsewhere.
+  const menus = () => document.querySelectorAll("details.subscribe[open]");
+  document.addEventListener("click", (event) => {
+    for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of menus()) {
+      menu.open = false;
+      if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
     }
-  }
-  relative();
-  setInterval(relative, 60_000);
+  });
 
   // Load a video player on a click.
   document.addEventListener("click", (event) => {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.domain.activity import ActivityKind
-from aggregator.domain.matching.repost_grouping import REACH, Entry, entry_of, stitched
+from aggregator.domain.matching.repost_grouping import REACH, Entry, entry_of, part_of_story, shown_before, stitched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def paged(stream: list[tuple[str, bool]], size: int, furthest: int = 1000) -> li
     found: list[tuple[int, list[int]]] = []
     start = 0
     while True:
-        before = [entry.about for entry in entries[max(start - REACH, 0) : start]]
+        before = entries[max(start - REACH, 0) : start]
         shown, last = stitched(iter(entries[start:]), before, size, furthest=furthest)
         found += [(group.item, group.others) for group in shown]
         if last is None:
@@ -82,7 +82,7 @@ def test_a_long_run_of_one_original_ends_a_page_early() -> None:
 
     shown, last = stitched(viral(), [], 20)
     assert ([group.item for group in shown], last, len(taken)) == ([0], 999, 1000)
-    assert stitched(viral(), ["a"], 20)[0] == []
+    assert stitched(viral(), [Entry("a", None, -1)], 20)[0] == []
 
 
 def test_a_repost_that_two_sources_brought_is_named_once() -> None:
@@ -92,12 +92,38 @@ def test_a_repost_that_two_sources_brought_is_named_once() -> None:
 
 
 def test_a_quote_is_about_itself() -> None:
-    assert entry_of(1, ActivityKind.QUOTE, "x:5", "x:4") == ("x:5", None, 1)
-    assert entry_of(1, ActivityKind.REPOST, "x:5", "x:4") == ("x:4", "x:5", 1)
-    assert entry_of(1, ActivityKind.REPOST, "x:5", None) == ("x:5", "x:5", 1)
+    assert entry_of(1, ActivityKind.QUOTE, "x:5", "x:4") == ("x:5", None, 1, None)
+    assert entry_of(1, ActivityKind.REPOST, "x:5", "x:4") == ("x:4", "x:5", 1, None)
+    assert entry_of(1, ActivityKind.REPOST, "x:5", None) == ("x:5", "x:5", 1, None)
 
 
 def test_articles_of_one_address_stay_apart() -> None:
     entries = [entry_of(number, ActivityKind.ARTICLE, "web:page", None) for number in range(3)]
-    shown, _ = stitched(entries, ["web:page"], 20)
+    shown, _ = stitched(entries, [Entry("web:page", None, -1)], 20)
     assert [group.item for group in shown] == [0, 1, 2]
+
+
+def of_story(item: int, kind: ActivityKind, source: int) -> Entry[int]:
+    return part_of_story(item, kind, "web:page", None, source)
+
+
+def test_the_same_article_of_two_sources_is_one_entry_that_names_the_other() -> None:
+    entries = [of_story(1, ActivityKind.ARTICLE, 7), of_story(2, ActivityKind.ARTICLE, 8)]
+    [group], _ = stitched(entries, [], 20)
+    assert (group.item, group.others) == (1, [2])
+
+
+def test_articles_of_one_source_with_one_address_stay_apart_in_stories_too() -> None:
+    articles = [of_story(number, ActivityKind.ARTICLE, 7) for number in range(3)]
+    post = of_story(9, ActivityKind.POST, 8)
+    entries = [articles[0], post, articles[1], articles[2]]
+    shown, _ = stitched(entries, [], 20)
+    assert [(group.item, group.others) for group in shown] == [(0, [9]), (1, []), (2, [])]
+    assert shown_before(entries[::-1], 20) == [2, 1, 0]
+    assert [group.item for group in stitched(entries[2:], entries[:2], 20)[0]] == [1, 2]
+
+
+def test_articles_of_one_source_that_an_editor_merged_are_one_entry() -> None:
+    merged = part_of_story(2, ActivityKind.ARTICLE, "web:other", "web:page", 7)
+    [group], _ = stitched([of_story(1, ActivityKind.ARTICLE, 7), merged], [], 20)
+    assert (group.item, group.others) == (1, [2])

@@ -41,8 +41,7 @@ class Score(NamedTuple):
 
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
-    folder = ROOT / "config"
-    return Vocabulary.of((folder / "topics.toml").read_text("utf-8"), (folder / "countries.csv").read_text("utf-8"))
+    return Vocabulary.of((ROOT / "config" / "topics.toml").read_text("utf-8"))
 
 
 def score(vocabulary: Vocabulary, texts: Sequence[dict[str, Any]], what: str) -> Score:

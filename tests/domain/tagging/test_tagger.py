@@ -12,6 +12,7 @@ from aggregator.domain.tagging.tagger import Tags
 from aggregator.domain.tagging.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parents[3] / "config"
+PAGE = Path(__file__).parents[3] / "aggregator" / "demo" / "page_2014"
 TABLE = "iso2,country,cohort,joined\nGH,Ghana,3,2013-04\nMX,Mexico,1,2011-09\n"
 TOML = """
 languages = ["en", "es"]
@@ -160,7 +161,8 @@ def test_broken_files_are_refused_in_a_sentence(toml: str, table: str, sentence:
 
 
 def test_the_sample_has_four_principles_and_sixty_three_countries() -> None:
-    read = Vocabulary.of((FOLDER / "topics.toml").read_text("utf-8"), (FOLDER / "countries.csv").read_text("utf-8"))
+    topics = (FOLDER / "topics.toml").read_text("utf-8") + "\n" + (PAGE / "cohorts.toml").read_text("utf-8")
+    read = Vocabulary.of(topics, (PAGE / "countries.csv").read_text("utf-8"))
 
     assert [topic.label for topic in read.topics] == [
         "Accountability", "Technology & Innovation", "Citizen Participation", "Transparency",

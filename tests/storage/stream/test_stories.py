@@ -13,10 +13,11 @@ from aggregator.domain.activity import (
     Link,
     NewActivity,
     Original,
+    Review,
 )
 from aggregator.domain.stream import Query
 from aggregator.text.urls import web_key
-from tests.building import NOON, add_source, an_activity, ingest_now
+from tests.building import NOON, add_source, an_activity, decide, ingest_now
 
 if TYPE_CHECKING:
     from aggregator.domain.stream import Page
@@ -152,3 +153,27 @@ def test_the_desk_lists_what_belongs_to_a_story(store: Store) -> None:
     with store.reading() as tx:
         related = tx.stream.stories.related([known["article"]])
     assert {item.id for item in related[known["article"]]} == {known[name] for name in "123"}
+
+
+def test_the_others_of_a_story_are_read_for_any_of_its_items(store: Store) -> None:
+    fill(store)
+    known = ids(store)
+
+    def others(name: str) -> list[str]:
+        with store.reading() as tx:
+            item = tx.stream.activities.get(known[name])
+            assert item is not None
+            return [other.native_id for other in tx.stream.activities.others_of_story(item)]
+
+    assert others("article") == ["3", "2", "1"]
+    assert others("2") == ["3", "1", "article"]
+    decide(store, [known["3"]], Review.HIDDEN)
+    assert others("article") == ["2", "1"]
+
+
+def test_the_same_article_of_two_feeds_is_one_item_that_lists_the_other(store: Store) -> None:
+    ingest_now(store, add_source(store, "first"), [article()])
+    again = replace(article(), native_id="again")
+    ingest_now(store, add_source(store, "second"), [again])
+    assert list(grouped(store).values()) in ([["article"]], [["again"]])
+    assert grouped(store) == grouped(store, limit=1)
