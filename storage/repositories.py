@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from storage.access.accounts import Accounts
     from storage.access.api_tokens import Tokens
+    from storage.access.desk_settings import DeskSettingsTable
     from storage.api.credentials import ConnectedAccounts
     from storage.api.refusals import ApiRefusals
     from storage.billing.ledger import Spendings
@@ -283,6 +284,13 @@ class AccessRepositories(_Group):
         from storage.access.api_tokens import Tokens
 
         return Tokens(self._connection)
+
+    @cached_property
+    def settings(self) -> DeskSettingsTable:
+        """The settings and saved views of the desk's users."""
+        from storage.access.desk_settings import DeskSettingsTable
+
+        return DeskSettingsTable(self._connection)
 
 
 class MonitoringRepositories(_Group):

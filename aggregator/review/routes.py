@@ -18,6 +18,7 @@ from aggregator.review.rules import RulePages
 from aggregator.review.source_import import ImportPages
 from aggregator.review.source_preview import PreviewPages
 from aggregator.review.sources import SourcePages, alert_banners
+from aggregator.review.views import ViewPages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,6 +46,7 @@ def sections(
     """Yield the sections; what they need of the container are arguments."""
     yield QueuePages(desk)
     yield DecisionPages(desk)
+    yield ViewPages(desk)
     yield EditorialPages(desk, publish)
     yield ItemPages(desk)
     yield RulePages(desk)

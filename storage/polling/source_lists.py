@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Float, String, cast, func, or_, select, union
 
 from aggregator.domain.activity import SourceRef
-from aggregator.domain.source import EVERY_SOURCE, OnEdit, Policy, PollState, Source, SourceFilter, SourceState
+from aggregator.domain.source import (
+    EVERY_SOURCE,
+    OnEdit,
+    Policy,
+    PollState,
+    Source,
+    SourceFilter,
+    SourceState,
+    Undescribed,
+)
 from aggregator.domain.source_health import CERTAIN_CODES, FAILURES_THAT_COUNT, LATE_BY, StaleSource, is_stale
 from storage.polling.outages import excused
 from storage.tables.polling import source, source_address
@@ -239,6 +248,8 @@ def source_of(row: Any, *, unfinished: int = 0) -> Source:  # noqa: ANN401  # a 
         on_edit=OnEdit(row.on_edit),
         trusted=tuple(row.trusted or ()),
         managed=row.managed,
+        undescribed=Undescribed(row.undescribed),
+        folder=row.folder,
     )
 
 

@@ -50,7 +50,7 @@ _SAME = (  # columns with the same names as an activity's fields
 ACTOR = ("network", "native_id", "name", "handle", "url", "avatar")
 COLUMNS = ("kind", "network", "url", "title", "text", "html", "lang", "published", "updated")
 ACTORS = ("actor", "object_actor", "quoted_actor")
-OWN = (*_SAME, *COLUMNS, "detail", "object", "upstream", "review", "topics", "countries", "reasons")
+OWN = (*_SAME, *COLUMNS, "detail", "object", "upstream", "review", "topics", "countries", "reasons", "descriptions")
 _ACTOR_COLUMNS = {prefix: tuple(f"{prefix}_{name}" for name in ACTOR) for prefix in ACTORS}
 WHOLE = (*OWN, "source_slug", "source_name", *(name for prefix in ACTORS for name in _ACTOR_COLUMNS[prefix]))
 _UPSTREAM = {state.value: state for state in Upstream}
@@ -109,6 +109,7 @@ def _whole_activity(row: Row[Any]) -> Activity:
         topics=tuple(values["topics"] or ()),
         countries=tuple(values["countries"] or ()),
         reasons=values["reasons"] or {},
+        descriptions=values["descriptions"] or {},
     )
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Kind and network of a removed row stay: they reveal nothing that the key doesn't.
 EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
            "reasons", "story", "search_text", "actor_id", "object_actor_id", "object_editable_until", "quoted_key",
-           "quoted_actor_id", "thread", "headline", "note", "pinned_until")  # fmt: skip
+           "quoted_actor_id", "thread", "headline", "note", "descriptions", "pinned_until")  # fmt: skip
 _AT_ONCE = 10_000  # keys per query
 
 _STRIP = (

@@ -115,6 +115,7 @@ activity = Table(
     # Editors' additions; third-party content is never changed.
     Column("headline", Text),
     Column("note", Text),
+    Column("descriptions", json_document),  # of images, by the digest of their addresses
     Column("pinned_until", UtcDateTime),
     UniqueConstraint("source_id", "native_id"),
     Index("ix_activity_source_id_alias", "source_id", "alias"),
