@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.moderation.audit_words import changes_in, sentence_of
-from aggregator.domain.moderation.decisions import PAST
+from aggregator.domain.moderation.decisions import PAST, DecisionAction
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import id_in
 from aggregator.review.titles import title_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LINES = 50
 _LARGEST_ID = 2**63 - 1
+UNDOABLE = frozenset(PAST.values()) - {PAST[DecisionAction.UNDO]}
 _ACTIONS: Mapping[str, str] = {
     "approved": "approved",
     "hid": "hidden",
@@ -89,7 +90,7 @@ class HistoryPages:
                 "subjects": _chosen(_SUBJECTS, filters["subject"]),
                 "older": f"{HOME}/history?{urlencode({k: v for k, v in older.items() if v})}" if older else None,
                 "first": before is None,
-                "undoable": set(PAST.values()) - {"undid"},
+                "undoable": UNDOABLE,
             },
         )
 

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.access.desk_settings import Layout
 from aggregator.domain.activity import ActivityKind, Review
+from aggregator.domain.descriptions import undescribed
 from aggregator.domain.errors import BadSearchError
 from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, done_words
 from aggregator.domain.moderation.queue_query import LONG_PAGE, PAGE, QueueQuery, QueueTab
@@ -198,7 +199,7 @@ def queue_items(tx: Transaction, items: Sequence[Activity], now: datetime, *, br
             related.get(item.id, ()),
             in_hand.get(item.id),
             later.get(item.id),
-            _undescribed(item),
+            undescribed(item.content, item.object),
             title_of(item),
         )
         for item in items
@@ -240,11 +241,6 @@ def _is_filtered(query: QueueQuery) -> bool:
 
 def _same_filters(saved: str, query: QueueQuery) -> bool:
     return saved == _query(query)
-
-
-def _undescribed(item: Activity) -> int:
-    contents = [item.content, item.object.content] if item.object else [item.content]
-    return sum(media.type == "image" and not media.alt for content in contents for media in content.media)
 
 
 def _words(content: Content) -> str:

@@ -16,6 +16,7 @@ from aggregator.domain.activity import (
 )
 from aggregator.domain.adapters import adapter
 from aggregator.domain.compliance.ids_only import reduced_item
+from aggregator.domain.descriptions import with_descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,11 +100,15 @@ def _whole_activity(row: Row[Any]) -> Activity:
             "actor": _actor_of(values, "actor"),
         }
     )
+    original = _original_of(values) if values["object"] else None
+    if descriptions := values["descriptions"]:
+        content = with_descriptions(content, descriptions)
+        original = original and replace(original, content=with_descriptions(original.content, descriptions))
     return Activity(
         **{name: values[name] for name in _SAME},
         source=SourceRef(values["source_slug"], values["source_name"]),
         content=content,
-        object=_original_of(values) if values["object"] else None,
+        object=original,
         upstream=_UPSTREAM[values["upstream"]],
         review=_REVIEW[values["review"]],
         topics=tuple(values["topics"] or ()),
