@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from storage.polling.pace import PaceTable
     from storage.polling.pushes import Pushes
     from storage.polling.schedule import Schedule
+    from storage.polling.source_table import SourceTable
     from storage.polling.sources import Sources
     from storage.revision import Stream
     from storage.stream.activities import Activities
@@ -135,6 +136,13 @@ class PollingRepositories(_Group):
         from storage.polling.sources import Sources
 
         return Sources(self._connection)
+
+    @cached_property
+    def source_table(self) -> SourceTable:
+        """The sources in several orders."""
+        from storage.polling.source_table import SourceTable
+
+        return SourceTable(self._connection)
 
     @cached_property
     def schedule(self) -> Schedule:

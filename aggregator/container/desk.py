@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aggregator.sources import forms
+from aggregator.sources import forms, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,6 +24,7 @@ def desk_sections(container: Container, desk: DeskContext) -> Iterable[Section]:
     """Return the sections of the review desk, connected to a container."""
     from aggregator.review.routes import sections
     from aggregator.services.editorial import publish
+    from aggregator.services.readdress import readdress
     from aggregator.services.subscribe import Subscription
     from aggregator.services.subscription_lists.importer import import_document
 
@@ -42,11 +43,19 @@ def desk_sections(container: Container, desk: DeskContext) -> Iterable[Section]:
     def preview(address: str, options: Mapping[str, Json]) -> SourcePreview:
         return container.preview(address, Subscription(options=options))
 
+    def move(slug: str, address: str, who: str) -> Source:
+        async def work() -> Source:
+            context = await container.context()
+            return await readdress(slug, address, kinds().values(), context, container.store, who)
+
+        return container.run(work())
+
     return sections(
         desk,
         publish=store,
         subscribe=add,
         preview=preview,
+        readdress=move,
         import_document=import_,
         kinds=forms(),
         connection=container.account_connection,

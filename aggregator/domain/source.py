@@ -122,6 +122,7 @@ class SourceFilter(NamedTuple):
     managed: str = ""  # the file that defines their settings
     user_id: str = ""  # the account that they follow
     search: str = ""  # part of the name, slug or address, in any case
+    folder: str = ""
 
 
 EVERY_SOURCE = SourceFilter()

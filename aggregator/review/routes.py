@@ -17,6 +17,8 @@ from aggregator.review.queue import QueuePages
 from aggregator.review.rules import RulePages
 from aggregator.review.source_import import ImportPages
 from aggregator.review.source_preview import PreviewPages
+from aggregator.review.source_settings import SourceSettingsPages
+from aggregator.review.source_table import SourceTablePages
 from aggregator.review.sources import SourcePages, alert_banners
 from aggregator.review.views import ViewPages
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from aggregator.review.editorial import Publish
     from aggregator.review.source_import import ImportDocument
     from aggregator.review.source_preview import Preview
+    from aggregator.review.source_settings import Readdress
     from aggregator.review.sources import Subscribe
 
 
@@ -38,6 +41,7 @@ def sections(
     publish: Publish,
     subscribe: Subscribe,
     preview: Preview,
+    readdress: Readdress,
     import_document: ImportDocument,
     kinds: Sequence[KindForm],
     connection: Connection,
@@ -52,6 +56,8 @@ def sections(
     yield RulePages(desk)
     yield ImportPages(desk, import_document)  # before what its path would be the slug of
     yield PreviewPages(desk, preview, kinds)
+    yield SourceTablePages(desk)
+    yield SourceSettingsPages(desk, preview, readdress)
     yield SourcePages(desk, subscribe, kinds)
     yield FreezePages(desk)
     yield IncidentPages(desk)

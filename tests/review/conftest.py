@@ -26,6 +26,7 @@ from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import ActivityKind, Actor, Content, Media, Occasion
 from aggregator.domain.errors import BadRequestError, NotFoundError, UnconfirmedCostError, UnreachableError
 from aggregator.domain.secrets import Secret
+from aggregator.domain.source import Place
 from aggregator.domain.source_preview import PreviewedEntry, SourcePreview, entry_notes
 from aggregator.review.app import create_desk
 from aggregator.review.routes import sections
@@ -208,6 +209,18 @@ def previewed(address: str, options: Mapping[str, Any]) -> SourcePreview:
     )  # fmt: skip
 
 
+def _moved(store: Store, clock: Stopped, slug: str, address: str, who: str) -> Source:
+    if "nowhere" in address:
+        raise UnreachableError(f"{address} can't be reached from a test.")
+    with store.writing() as tx:
+        source = tx.polling.sources.get(slug)
+        assert source is not None
+        tx.polling.sources.move(source, Place(address, "tide.example:443"), "changed", clock(), who=who)
+        moved = tx.polling.sources.get(slug)
+        assert moved is not None
+        return moved
+
+
 def _importing(store: Store, clock: Stopped) -> ImportDocument:
     """Return the importer of the real installation; it makes no requests for feeds."""
     context = PollContext(cast("Http", None), clock, cast("RateLimiter", None))
@@ -266,6 +279,7 @@ def installed(
             publish=publish,
             subscribe=_no_address,
             preview=previewed,
+            readdress=lambda slug, address, who: _moved(store, clock, slug, address, who),
             import_document=_importing(store, clock),
             kinds=forms(),
             connection=connection or NoConnections(),
