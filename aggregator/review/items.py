@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import ActivityKind
-from aggregator.domain.descriptions import LONGEST_DESCRIPTION, image_key, images_of
+from aggregator.domain.descriptions import LONGEST_DESCRIPTION, image_key, images_of, left_to_editors
 from aggregator.domain.errors import BadSearchError, NotFoundError
 from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, DecisionAction
 from aggregator.domain.moderation.queue_query import QueueQuery, QueueTab
@@ -108,7 +108,7 @@ class ItemPages:
         seen = request.form.whole("revision", 0, _LARGEST_ID)
         with self._desk.store.writing() as tx:
             item = held(tx, id_)
-            keys = [image_key(image.url) for image in images_of(item.content, item.object)]
+            keys = [image_key(image.url) for image in left_to_editors(item)]
             texts = {key: request.form.text(f"alt-{key}", most=LONGEST_DESCRIPTION) for key in keys}
             descriptions = {key: " ".join(text.split()) for key, text in texts.items() if text}
             done = tx.moderation.decisions.describe(id_, seen, descriptions, who=request.account.name, now=request.now)

@@ -15,6 +15,7 @@ from aggregator.review.incidents import IncidentPages
 from aggregator.review.items import ItemPages
 from aggregator.review.queue import QueuePages
 from aggregator.review.rules import RulePages
+from aggregator.review.source_descriptions import DescriptionPages
 from aggregator.review.source_import import ImportPages
 from aggregator.review.source_preview import PreviewPages
 from aggregator.review.source_settings import SourceSettingsPages
@@ -57,6 +58,7 @@ def sections(
     yield ImportPages(desk, import_document)  # before what its path would be the slug of
     yield PreviewPages(desk, preview, kinds)
     yield SourceTablePages(desk)
+    yield DescriptionPages(desk)
     yield SourceSettingsPages(desk, preview, readdress)
     yield SourcePages(desk, subscribe, kinds)
     yield FreezePages(desk)

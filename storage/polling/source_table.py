@@ -80,4 +80,4 @@ class SourceTable:
             here, end = tuple_(*order), tuple_(*last)
             chosen = chosen.where(here < end if descending else here > end)
         ordered = chosen.order_by(*(column.desc() if descending else column for column in order))
-        return list(self._connection.execute(ordered.limit(limit)).scalars())
+        return [row.id for row in self._connection.execute(ordered.limit(limit))]
