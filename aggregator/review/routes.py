@@ -21,6 +21,7 @@ from aggregator.review.source_preview import PreviewPages
 from aggregator.review.source_settings import SourceSettingsPages
 from aggregator.review.source_table import SourceTablePages
 from aggregator.review.sources import SourcePages, alert_banners
+from aggregator.review.suggestions import SuggestionPages
 from aggregator.review.views import ViewPages
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def sections(
     yield EditorialPages(desk, publish)
     yield ItemPages(desk)
     yield RulePages(desk)
+    yield SuggestionPages(desk)
     yield ImportPages(desk, import_document)  # before what its path would be the slug of
     yield PreviewPages(desk, preview, kinds)
     yield SourceTablePages(desk)

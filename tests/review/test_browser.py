@@ -314,6 +314,39 @@ def reach(page: Page, name: str) -> None:
     raise AssertionError(f"Tab never reaches {name!r}")
 
 
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_rule_shows_only_the_inputs_of_the_chosen_condition(
+    browser: Browser, sqlite_house: Installation, scripted: bool
+) -> None:
+    waiting(sqlite_house.store, 3)
+    with signed_in(browser, sqlite_house, java_script_enabled=scripted) as page:
+        page.goto(f"{sqlite_house.address}/review/rules/new")
+
+        def choose(field: str) -> None:
+            page.get_by_label("Field").select_option(field)
+            if not scripted:
+                page.get_by_role("button", name="Choose field 1").click()
+
+        page.get_by_label("Name", exact=True).fill("Too many")
+        assert page.locator("input[name=value]").count() == 0
+        choose("repost")
+        page.get_by_label("Operator").wait_for(state="detached")
+        assert page.get_by_label("Value").count() == 0
+        choose("kind")
+        page.locator("select[name=value-0]").wait_for()
+        choose("cap")
+        page.get_by_role("spinbutton", name="Items").fill("2")
+        choose("source")
+        source = page.get_by_role("combobox", name="Value")
+        source.wait_for()
+        assert source.input_value() == ""
+        source.fill("news")
+        assert page.get_by_label("Name", exact=True).input_value() == "Too many"
+        page.get_by_role("button", name="Preview", exact=True).last.click()
+        page.get_by_text("This rule would have hidden 3 of 3 items.").wait_for()
+        assert page.locator(".matches article.card").count() == 3
+
+
 @pytest.mark.slow
 def test_rules_and_freezes_by_keys_alone(browser: Browser, sqlite_house: Installation) -> None:
     waiting(sqlite_house.store, 3)
