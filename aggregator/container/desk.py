@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aggregator.container import Container
     from aggregator.domain.activity import Content
+    from aggregator.domain.own_posts import PostPlan
     from aggregator.domain.source import Json, Policy, Source
     from aggregator.domain.source_import import ImportReport, UploadedDocument
     from aggregator.domain.source_preview import SourcePreview
@@ -34,8 +35,8 @@ def desk_sections(container: Container, desk: DeskContext) -> Iterable[Section]:
         terms = Subscription(policy=policy, delay=delay, options=options)
         return container.subscribe(address, replace(terms, approve=lambda _: True) if confirmed else terms)[0]
 
-    def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
-        return publish(tx, content, native_id, who, now, container.configuration.tagger)
+    def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime, plan: PostPlan) -> int:
+        return publish(tx, content, native_id, who, now, plan, container.configuration.tagger)
 
     def import_(document: UploadedDocument, who: str) -> ImportReport:
         return container.run(import_document(document, container.import_target(who, document.name), container.context))
