@@ -1,4 +1,4 @@
-"""Choose the layout of the queue, and save its filters under a name."""
+"""Set what users choose for themselves: the queue's layout, saved views, and the daily summary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from aggregator.domain.access.accounts import Role
-from aggregator.domain.access.desk_settings import LONGEST_VIEW_NAME, MOST_VIEWS, Layout
+from aggregator.domain.access.desk_settings import LONGEST_EMAIL, LONGEST_VIEW_NAME, MOST_VIEWS, Layout, is_email
 from aggregator.domain.errors import NotFoundError
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError, id_in
@@ -31,6 +31,7 @@ class ViewPages:
     def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("POST", "/layout", Role.VIEWER, self.layout)
+        yield DeskRoute("POST", "/account/digest", Role.VIEWER, self.digest)
         yield DeskRoute("POST", "/views", Role.VIEWER, self.save)
         yield DeskRoute("POST", "/views/{view_id}/delete", Role.VIEWER, self.delete)
 
@@ -40,6 +41,22 @@ class ViewPages:
         with self._desk.store.writing(lock_stream=False) as tx:
             tx.access.settings.change(request.account.id, layout=layout)
         return self._desk.onward(HOME + _query(request))
+
+    def digest(self, request: DeskRequest) -> Response:
+        """Set the user's e-mail address, and whether a daily summary is sent there."""
+        email, wants = request.form.text("email", most=LONGEST_EMAIL), request.form.checked("digest")
+        if email and not is_email(email):
+            raise BadFormError(f"{email[:80]!r} isn't an e-mail address.")
+        if wants and not email:
+            raise BadFormError("Enter the e-mail address to which the summary is sent.")
+        with self._desk.store.writing() as tx:
+            former = tx.access.settings.get(request.account.id)
+            begun = {} if former.digest or not wants else {"digest_sent": request.now}  # the first one comes tomorrow
+            tx.access.settings.change(request.account.id, email=email or None, digest=wants, **begun)
+            subject = f"account:{request.account.name}"
+            detail = {"to": {"daily_summary": wants}}
+            tx.moderation.audit.note(request.now, request.account.name, "changed their settings", subject, detail)
+        return self._desk.onward(f"{HOME}/account", "Settings saved.")
 
     def save(self, request: DeskRequest) -> Response:
         """Save the filters of the queue under a name; a view with that name is replaced."""

@@ -84,3 +84,8 @@ class DeskSettingsTable:
             claimed = update(desk_setting).where(desk_setting.c.account_id.in_(ids))
             self._connection.execute(claimed.values(digest_sent=now))
         return found
+
+    def return_digest(self, receiver: DigestReceiver, claimed: datetime) -> None:
+        """Let a summary that could not be sent be due again; a later claim or change is kept."""
+        own = (desk_setting.c.account_id == receiver.account_id) & (desk_setting.c.digest_sent == claimed)
+        self._connection.execute(update(desk_setting).where(own).values(digest_sent=receiver.since))

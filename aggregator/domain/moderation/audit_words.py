@@ -41,6 +41,7 @@ _SENTENCES: Mapping[str, str] = {
     "source converted": "{who} changed the type of {subject}.",
     "froze": "{who} started a freeze of {subject}.",
     "ended a freeze": "{who} ended a freeze of {subject}.",
+    "changed their settings": "{who} changed their settings.",
     "added an account": "{who} added the user {subject}.",
     "changed a role": "{who} changed the role of {subject}.",
     "gave a new password": "{who} reset the password of {subject}.",
