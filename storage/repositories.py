@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from storage.stream.stories import Stories
     from storage.stream.tags import Tagging
     from storage.stream.unread_entries import UnreadEntries
+    from storage.stream.uploads import Uploads
     from storage.stream.versions import Versions
 
 
@@ -118,6 +119,13 @@ class StreamRepositories(_Group):
         from storage.stream.unread_entries import UnreadEntries
 
         return UnreadEntries(self._connection)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """The pictures of our own posts."""
+        from storage.stream.uploads import Uploads
+
+        return Uploads(self._connection)
 
     @cached_property
     def versions(self) -> Versions:

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+SOURCE = "desk"  # slug of the source of our own posts
+PICTURE_PATH = "/uploads/"  # of the pictures of posts, in public addresses
+PICTURE_NAME = r"[0-9a-f]{32}\.webp"
+
+
 class PostState(StrEnum):
     """The plan for a post that is not shown yet; a post that is shown stays so when it is edited."""
 

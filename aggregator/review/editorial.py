@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import EARLIEST, Activity, ActivityKind, Content, Review, SourceRef, Upstream
+from aggregator.domain.descriptions import LONGEST_DESCRIPTION
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.networks import WEB
-from aggregator.domain.own_posts import PostPlan, PostState
+from aggregator.domain.own_posts import SOURCE, PostPlan, PostState
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
 from aggregator.review.items import held, id_of
+from aggregator.review.post_pictures import PostPicture, picture_in, picture_of, picture_path, with_desk_pictures
 from aggregator.text.html import paragraphs
 from aggregator.text.urls import canonical_url
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from aggregator.review.form import Form
     from storage.store import Transaction
 
-OWN = "desk"  # slug of the source of our own posts
 _LONGEST_TITLE = 300
 _LONGEST_TEXT = 10_000
 _LONGEST_WAIT = timedelta(days=366)
@@ -52,16 +53,17 @@ class _Typed:
 class EditorialPages:
     """The forms for our own posts."""
 
-    def __init__(self, desk: DeskContext, publish: Publish) -> None:
+    def __init__(self, desk: DeskContext, publish: Publish, public_url: str | None) -> None:
         self._desk = desk
         self._publish = publish
+        self._public_url = public_url
 
     def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/add", Role.EDITOR, self.blank)
-        yield DeskRoute("POST", "/add", Role.EDITOR, self.add)
+        yield DeskRoute("POST", "/add", Role.EDITOR, self.add, uploads=True)
         yield DeskRoute("GET", "/items/{item_id}/edit", Role.EDITOR, self.filled)
-        yield DeskRoute("POST", "/items/{item_id}/edit", Role.EDITOR, self.change)
+        yield DeskRoute("POST", "/items/{item_id}/edit", Role.EDITOR, self.change, uploads=True)
 
     def blank(self, request: DeskRequest) -> Response:
         """Show the empty form."""
@@ -94,18 +96,30 @@ class EditorialPages:
         try:
             plan = PostPlan() if is_preview else self._plan(request)
             content = self._content(request.form, request.now, plan)
+            picture = picture_in(request, item)
         except BadFormError as problem:
             return self._form(request, _Typed(**fields), item, str(problem))
+        if picture is not None:
+            content = replace(content, media=(picture.media(self._base(request)),))
         if is_preview:
-            return self._form(request, _Typed(**fields), item, preview=_previewed(content, request.now))
+            is_new = picture is not None and picture.body is not None  # not stored, so that it has no address
+            shown = with_desk_pictures(_previewed(replace(content, media=()) if is_new else content, request.now))
+            return self._form(request, _Typed(**fields), item, preview=shown, picture=picture)
         with self._desk.store.writing() as tx:
             native_id = item.native_id if item else None
             id_ = self._publish(tx, content, native_id, request.account.name, request.now, plan)
+            tx.stream.uploads.keep(id_, picture and picture.name, picture and picture.body, request.now)
             what = "changed an item of ours" if item else "added an item"
             is_shown = item is not None and item.review is Review.PUBLISHED
             detail = {} if is_shown else {"plan": plan.state.value, "due": plan.due.isoformat() if plan.due else None}
             tx.moderation.audit.note(request.now, request.account.name, what, f"activity:{id_}", detail)
         return self._desk.onward(f"{HOME}/items/{id_}", "Post saved." if is_shown else self._sentence(plan))
+
+    def _base(self, request: DeskRequest) -> str:
+        """Return the public address of this installation, of which addresses of pictures are a part."""
+        if self._public_url:
+            return self._public_url.rstrip("/")
+        return str(request.http.base_url).rstrip("/").removesuffix(HOME)
 
     def _sentence(self, plan: PostPlan) -> str:
         if plan.due is not None:
@@ -148,7 +162,7 @@ class EditorialPages:
     def _ours(self, request: DeskRequest) -> Activity:
         with self._desk.store.reading() as tx:
             item = held(tx, id_of(request))
-        if item.source.slug != OWN:
+        if item.source.slug != SOURCE:
             raise BadRequestError("Only our own posts can be edited. Add a headline or a note instead.")
         return item
 
@@ -159,12 +173,19 @@ class EditorialPages:
         item: Activity | None,
         complaint: str = "",
         preview: Activity | None = None,
+        picture: PostPicture | None = None,
     ) -> Response:
+        stored = picture_of(item) if item else None
+        typed_alt = request.form.texts("alt")
         values: Mapping[str, object] = {
             "typed": typed,
             "item": item,
             "complaint": complaint,
             "preview": preview,
+            "picture": picture,
+            "stored": picture_path(stored.name) if stored else None,
+            "alt": typed_alt[0] if typed_alt else stored.alt if stored else "",
+            "longest": LONGEST_DESCRIPTION,
             "is_shown": item is not None and item.review is Review.PUBLISHED,
         }
         return self._desk.page(request, "editorial.html", values, 422 if complaint else 200)
@@ -179,7 +200,7 @@ def _previewed(content: Content, now: datetime) -> Activity:
     """Return a post as it would be shown; nothing is stored."""
     return Activity(
         id=0,
-        source=SourceRef(OWN, "Our editors"),
+        source=SourceRef(SOURCE, "Our editors"),
         native_id="preview",
         key="preview",
         content=content,

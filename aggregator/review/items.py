@@ -11,6 +11,7 @@ from aggregator.domain.errors import BadSearchError, NotFoundError
 from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, DecisionAction
 from aggregator.domain.moderation.queue_query import QueueQuery, QueueTab
 from aggregator.domain.moderation.text_diff import difference
+from aggregator.domain.own_posts import SOURCE
 from aggregator.domain.search_query import Search
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import id_in
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aggregator.domain.activity import Activity
+    from aggregator.domain.activity import Activity, Media
     from aggregator.domain.moderation.text_diff import Piece
     from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.queue import QueueItem
@@ -75,7 +76,7 @@ class ItemPages:
             "why": whereabouts(item),
             "words": words,
             "author": author_of(item),
-            "images": [(image_key(image.url), image) for image in images_of(item.content, item.object)],
+            "images": [] if item.source.slug == SOURCE else _keyed_images(item),
             "undoable": UNDOABLE,
             "longest": LONGEST_DESCRIPTION,
         }
@@ -200,6 +201,10 @@ def whereabouts(item: Activity) -> str:
     if item.review.value == "published":
         return f"Approved ({item.review_reason}), but no longer available at its source ({item.upstream})."
     return f"Not published: {item.review_reason}."
+
+
+def _keyed_images(item: Activity) -> list[tuple[str, Media]]:
+    return [(image_key(image.url), image) for image in images_of(item.content, item.object)]
 
 
 def _reason(request: DeskRequest) -> str:

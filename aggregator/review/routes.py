@@ -13,6 +13,7 @@ from aggregator.review.freezes import FreezePages, freeze_banners
 from aggregator.review.history import HistoryPages
 from aggregator.review.incidents import IncidentPages
 from aggregator.review.items import ItemPages
+from aggregator.review.post_pictures import PicturePages
 from aggregator.review.queue import QueuePages
 from aggregator.review.rules import RulePages
 from aggregator.review.source_descriptions import DescriptionPages
@@ -53,7 +54,8 @@ def sections(
     yield QueuePages(desk)
     yield DecisionPages(desk)
     yield ViewPages(desk)
-    yield EditorialPages(desk, publish)
+    yield EditorialPages(desk, publish, public_url)
+    yield PicturePages(desk)
     yield ItemPages(desk)
     yield RulePages(desk)
     yield SuggestionPages(desk)

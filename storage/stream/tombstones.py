@@ -21,7 +21,7 @@ from storage.stream.pages import StreamReading
 from storage.stream.versions import Versions
 from storage.tables.compliance import gone_key
 from storage.tables.moderation import held_edit
-from storage.tables.stream import activity, activity_link, raw_payload
+from storage.tables.stream import activity, activity_link, raw_payload, upload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -199,7 +199,7 @@ class Tombstones:
         """Delete raw entries, older versions and pending edits."""
         erasure.mark(self._connection)
         Versions(self._connection).forget(ids)
-        for table in (raw_payload, held_edit):
+        for table in (raw_payload, held_edit, upload):
             self._connection.execute(table.delete().where(table.c.activity_id.in_(ids)))
 
 

@@ -193,6 +193,16 @@ activity_words = table(
     column("position", UtcDateTime),
     column("words"),
 )
+# Pictures of our own posts, as pages show them.
+upload = Table(
+    "upload",
+    metadata,
+    Column("name", Text, primary_key=True),  # part of its SHA-256
+    Column("activity_id", big_integer, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Index("ix_upload_activity_id", "activity_id"),
+)
 # Former versions of edited activities.
 activity_version = Table(
     "activity_version",

@@ -110,14 +110,22 @@ class Visitor:
         body = urlencode(sent, doseq=True).encode()
         return self._ask(Request(self.address + path, body, headers={"Accept": "text/html", **(headers or {})}))
 
-    def upload(self, path: str, fields: Mapping[str, str], file: bytes, name: str = "feeds.opml") -> Answer:
+    def get_bytes(self, path: str) -> bytes:
+        """Return the body of a response that isn't text."""
+        with build_opener(HTTPCookieProcessor(self.jar)).open(self.address + path, timeout=60) as answer:
+            body: bytes = answer.read()
+        return body
+
+    def upload(
+        self, path: str, fields: Mapping[str, str], file: bytes, name: str = "feeds.opml", field: str = "file"
+    ) -> Answer:
         """Send a form with a file."""
         mark = "----a-boundary-of-the-tests"
         parts = [
             f'--{mark}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
             for key, value in {"csrf": self.csrf(), **fields}.items()
         ]
-        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode()
         body = b"".join([*parts, head, file, f"\r\n--{mark}--\r\n".encode()])
         headers = {"Accept": "text/html", "Content-Type": f"multipart/form-data; boundary={mark}"}
         return self._ask(Request(self.address + path, body, headers=headers))

@@ -1,4 +1,4 @@
-"""Store settings and saved views of the desk's users, folders of sources, and editors' descriptions of images.
+"""Store what the desk's users choose, folders of sources, pictures of posts, and editors' descriptions of images.
 
 Revision: 0021, after 0020
 """
@@ -62,6 +62,19 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
         if_not_exists=True,
     )
+    op.create_table(
+        "upload",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("activity_id", _id, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "activity_id", name="pk_upload"),
+        sa.ForeignKeyConstraint(
+            ["activity_id"], ["activity.id"], name=op.f("fk_upload_activity_id"), ondelete="CASCADE"
+        ),
+        if_not_exists=True,
+    )
+    create_index("ix_upload_activity_id", "upload", ["activity_id"])
     create_index(
         "ix_desk_setting_digest", "desk_setting", ["digest_sent"], postgresql_where=_DIGEST, sqlite_where=_DIGEST
     )
@@ -72,6 +85,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in _INDEXES:
         drop_index(name, "source")
+    op.drop_table("upload")
     op.drop_table("saved_view")
     op.drop_table("desk_setting")
     op.drop_column("activity", "descriptions")
