@@ -114,6 +114,9 @@ class Source:
     folder: str = ""  # a group on the desk's page of sources
 
 
+LONGEST_FOLDER = 60  # characters
+
+
 class SourceFilter(NamedTuple):
     """A filter of sources that aren't removed; empty values match all."""
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import AggregatorError
-from aggregator.domain.source import Source
+from aggregator.domain.source import LONGEST_FOLDER, Source
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
-from aggregator.review.source_table import LONGEST_FOLDER, folder_of
+from aggregator.review.source_table import folder_of
 from aggregator.review.sources import own_source
 from aggregator.text.durations import parse_duration, spoken
 

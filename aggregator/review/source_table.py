@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from aggregator.domain.access.accounts import Role
-from aggregator.domain.source import SourceFilter, SourceState
+from aggregator.domain.source import LONGEST_FOLDER, SourceFilter, SourceState
 from aggregator.domain.source_health import is_stale
 from aggregator.domain.source_sorting import SourceSort
 from aggregator.review.context import HOME, DeskRoute
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from aggregator.domain.source import Source
     from aggregator.review.context import DeskContext, DeskRequest
 
-LONGEST_FOLDER = 60
 _PAGE = 50  # sources
 _COLUMNS: Mapping[SourceSort, str] = {
     SourceSort.NAME: "Source",

@@ -105,6 +105,8 @@ class Decisions:
             else:
                 changes.append((row, _changes_of(verb, reason, until, who, now)))
         touched = [row.id for row, _ in changes]
+        if verb is DecisionAction.APPROVE:
+            Activities(self._connection).place_early(touched, now)
         if verb is not DecisionAction.PIN and verb is not DecisionAction.UNPIN:
             PendingEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
         extra = {"reason": reason, **(detail or {})}

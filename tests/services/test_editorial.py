@@ -80,6 +80,15 @@ def test_a_new_time_replaces_the_former_and_a_draft_has_none(store: Store) -> No
     assert not stored(store, post.id).visible
 
 
+def test_a_scheduled_post_that_is_approved_early_is_of_that_time(store: Store) -> None:
+    due = NOON + 9 * HOUR
+    post = save(store, replace(POST, published=due), NOON, PostPlan(PostState.SCHEDULE, due))
+    with store.writing() as tx:
+        tx.moderation.decisions.decide({post.id: None}, DecisionAction.APPROVE, who="ben", now=NOON + HOUR)
+    shown = stored(store, post.id)
+    assert (shown.visible, shown.position, shown.content.published) == (True, NOON + HOUR, NOON + HOUR)
+
+
 def test_a_post_that_is_shown_stays_shown_and_in_its_place(store: Store) -> None:
     post = save(store, POST, NOON, PostPlan())
     edited = save(store, replace(POST, text="On Monday."), NOON + HOUR, PostPlan(PostState.DRAFT), post.native_id)
