@@ -109,7 +109,7 @@ def entries_of(tx: Transaction, notes: Sequence[Mapping[str, Any]]) -> list[Entr
             sentence_of(note["what"]),
             names.get(note["subject"]) or _former_name(note),
             _address(note["subject"], names),
-            changes_in(note["detail"]),
+            changes_in(note["detail"], note["what"]),
         )
         for note in notes
     ]

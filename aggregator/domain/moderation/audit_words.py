@@ -42,12 +42,22 @@ _SENTENCES: Mapping[str, str] = {
     "froze": "{who} started a freeze of {subject}.",
     "ended a freeze": "{who} ended a freeze of {subject}.",
     "changed their settings": "{who} changed their settings.",
+    "snoozed": "{who} paused the alerts of {subject}.",
+    "muted": "{who} ended the alerts of {subject}.",
+    "unmuted": "{who} allowed the alerts of {subject} again.",
+    "signed in": "{who} signed in.",
+    "signed out": "{who} signed out.",
+    "signed out everywhere": "{who} signed out everywhere.",
+    "failed to sign in": "A sign-in of {subject} failed.",
+    "changed their password": "{who} changed their password.",
     "added an account": "{who} added the user {subject}.",
     "changed a role": "{who} changed the role of {subject}.",
     "gave a new password": "{who} reset the password of {subject}.",
     "disabled an account": "{who} disabled the user {subject}.",
     "enabled an account": "{who} enabled the user {subject}.",
 }
+# The field whose former and present value an entry has without naming it.
+_FIELD_OF: Mapping[str, str] = {"source moved": "Address", "source converted": "Type", "changed a role": "Role"}
 _OTHER = "{who} recorded “{what}” on {subject}."
 
 _FIELDS: Mapping[str, str] = {
@@ -112,8 +122,8 @@ def sentence_of(what: str) -> str:
     return _SENTENCES.get(what, _OTHER)
 
 
-def changes_in(detail: Mapping[str, Any] | None) -> list[Change]:
-    """Return the changed fields of an entry, in words; what merely repeats the sentence is left out."""
+def changes_in(detail: Mapping[str, Any] | None, what: str = "") -> list[Change]:
+    """Return the changed fields of an entry on an action, in words; what merely repeats the sentence is left out."""
     if not detail:
         return []
     before, after = detail.get("from", detail.get("before")), detail.get("to", detail.get("after"))
@@ -121,7 +131,7 @@ def changes_in(detail: Mapping[str, Any] | None) -> list[Change]:
         return [*_differences(_flat(before), _flat(after))]
     if before is not None or after is not None:
         rest = {name: value for name, value in detail.items() if name not in {"from", "to", "before", "after", "why"}}
-        field = "Value" if before is not None else "Direction"
+        field = _FIELD_OF.get(what) or ("Value" if before is not None else "Direction")
         return [Change(field, _word("", before), _word("", after)), *_differences({}, _flat(rest))]
     return _differences({}, _flat({name: value for name, value in detail.items() if name != "reason"}))
 

@@ -44,3 +44,7 @@ def test_an_unknown_action_is_quoted() -> None:
 )  # fmt: skip
 def test_changes_are_named_in_words(detail: dict[str, object] | None, changes: list[Change]) -> None:
     assert changes_in(detail) == changes
+
+
+def test_a_value_without_a_name_is_that_of_the_action() -> None:
+    assert changes_in({"from": "a", "to": "b"}, "source moved") == [Change("Address", "a", "b")]
