@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 DISPATCH = 5.0  # seconds between dispatches of due sources
 SEND_ALERTS = 60.0  # seconds between checks for alerts
+SEND_DIGESTS = 600.0  # seconds between checks for daily summaries
 MIGRATE = 4.0  # seconds between runs of backfills, each of which takes half of that
 REFRESH_PROFILES = 15.0  # seconds between looks for accounts without a name
 _TOLERANCE = timedelta(seconds=1)  # by which a clock may be adjusted
@@ -61,6 +62,12 @@ SCHEDULE: Mapping[str, Any] = {
         "task": "send_alerts",
         "schedule": SEND_ALERTS,
         "options": {"expires": SEND_ALERTS, "queue": "control"},
+    },
+    # Daily summaries; those that could not be sent are tried again.
+    "send_digests": {
+        "task": "send_digests",
+        "schedule": SEND_DIGESTS,
+        "options": {"expires": SEND_DIGESTS, "queue": "control"},
     },
     "migrate_in_background": {
         "task": "migrate_in_background",

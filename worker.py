@@ -156,6 +156,7 @@ def _add_others(app: Celery, container: Container) -> None:
     add("refresh_profiles", lambda container: container.profiles.run())
     add("compliance_sweep", Container.sweep)
     add("send_alerts", lambda container: container.notifier.attend())
+    add("send_digests", lambda container: container.digests.run())
     add("migrate_in_background", lambda container: container.background_migrations.run(MIGRATING))
     add("cleanup", lambda container: log.info("cleaned up", counts=container.cleanup.run(container.limits.begin)))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from storage.access.accounts import Accounts
     from storage.access.api_tokens import Tokens
+    from storage.access.desk_settings import DeskSettingsTable
     from storage.api.credentials import ConnectedAccounts
     from storage.api.refusals import ApiRefusals
     from storage.billing.ledger import Spendings
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from storage.polling.pace import PaceTable
     from storage.polling.pushes import Pushes
     from storage.polling.schedule import Schedule
+    from storage.polling.source_table import SourceTable
     from storage.polling.sources import Sources
     from storage.revision import Stream
     from storage.stream.activities import Activities
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from storage.stream.stories import Stories
     from storage.stream.tags import Tagging
     from storage.stream.unread_entries import UnreadEntries
+    from storage.stream.uploads import Uploads
     from storage.stream.versions import Versions
 
 
@@ -118,6 +121,13 @@ class StreamRepositories(_Group):
         return UnreadEntries(self._connection)
 
     @cached_property
+    def uploads(self) -> Uploads:
+        """The pictures of our own posts."""
+        from storage.stream.uploads import Uploads
+
+        return Uploads(self._connection)
+
+    @cached_property
     def versions(self) -> Versions:
         """The former versions."""
         from storage.stream.versions import Versions
@@ -134,6 +144,13 @@ class PollingRepositories(_Group):
         from storage.polling.sources import Sources
 
         return Sources(self._connection)
+
+    @cached_property
+    def source_table(self) -> SourceTable:
+        """The sources in several orders."""
+        from storage.polling.source_table import SourceTable
+
+        return SourceTable(self._connection)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -283,6 +300,13 @@ class AccessRepositories(_Group):
         from storage.access.api_tokens import Tokens
 
         return Tokens(self._connection)
+
+    @cached_property
+    def settings(self) -> DeskSettingsTable:
+        """The settings and saved views of the desk's users."""
+        from storage.access.desk_settings import DeskSettingsTable
+
+        return DeskSettingsTable(self._connection)
 
 
 class MonitoringRepositories(_Group):

@@ -34,8 +34,9 @@ def apply(file: Path, dry_run: bool, yes: bool) -> None:
 
     The review desk can't change these. Each source is a table [[source]] with address and slug, and, optionally, name,
     policy ("auto", "delay" or "hold"), delay ("10m"), on_edit ("stay" or "return"), trusted (a list of authors), every
-    ("15m"), floor, ceiling, kind, options (a table) and paused (true or false). A source that is no longer in the file
-    stays, and the review desk can change it again.
+    ("15m"), floor, ceiling, kind, folder, undescribed ("allow" or "hold" items that have images without description),
+    options (a table) and paused (true or false). A source that is no longer in the file stays, and the review desk can
+    change it again.
     """
     entries = read(file)
     failed = False
@@ -151,6 +152,8 @@ def _current(source: Source) -> dict[str, Any]:
         "delay": round(source.delay.total_seconds()) if source.delay else None,
         "on_edit": source.on_edit.value,
         "trusted": list(source.trusted) or None,
+        "undescribed": source.undescribed.value,
+        "folder": source.folder,
         "every": round(source.every.total_seconds()) if source.every else None,
         "floor": round(source.floor.total_seconds()),
         "ceiling": round(source.ceiling.total_seconds()),

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from aggregator.services.cleanup import Cleanup
     from aggregator.services.compliance_sweep import SweepReport
     from aggregator.services.connect_account import AccountConnection
+    from aggregator.services.digests import Digests
     from aggregator.services.dispatch import Added
     from aggregator.services.poll_now import PollNow
     from aggregator.services.polling import Polling
@@ -270,6 +271,13 @@ class Container:
         from aggregator.services.alert_rounds import AlertNotifier
 
         return AlertNotifier(self.store, self.settings, self.clock, self._post)
+
+    @property
+    def digests(self) -> Digests:
+        """Sends the daily summaries of the review desk."""
+        from aggregator.services.digests import Digests
+
+        return Digests(self.store, self.settings, self.clock)
 
     def push_listeners(self) -> list[PushListener]:
         """Return a listener for each network whose pushed events are enabled."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aggregator.sources import forms
+from aggregator.sources import forms, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aggregator.container import Container
     from aggregator.domain.activity import Content
+    from aggregator.domain.own_posts import PostPlan
     from aggregator.domain.source import Json, Policy, Source
     from aggregator.domain.source_import import ImportReport, UploadedDocument
     from aggregator.domain.source_preview import SourcePreview
@@ -24,6 +25,7 @@ def desk_sections(container: Container, desk: DeskContext) -> Iterable[Section]:
     """Return the sections of the review desk, connected to a container."""
     from aggregator.review.routes import sections
     from aggregator.services.editorial import publish
+    from aggregator.services.readdress import readdress
     from aggregator.services.subscribe import Subscription
     from aggregator.services.subscription_lists.importer import import_document
 
@@ -33,8 +35,8 @@ def desk_sections(container: Container, desk: DeskContext) -> Iterable[Section]:
         terms = Subscription(policy=policy, delay=delay, options=options)
         return container.subscribe(address, replace(terms, approve=lambda _: True) if confirmed else terms)[0]
 
-    def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
-        return publish(tx, content, native_id, who, now, container.configuration.tagger)
+    def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime, plan: PostPlan) -> int:
+        return publish(tx, content, native_id, who, now, plan, container.configuration.tagger)
 
     def import_(document: UploadedDocument, who: str) -> ImportReport:
         return container.run(import_document(document, container.import_target(who, document.name), container.context))
@@ -42,11 +44,19 @@ def desk_sections(container: Container, desk: DeskContext) -> Iterable[Section]:
     def preview(address: str, options: Mapping[str, Json]) -> SourcePreview:
         return container.preview(address, Subscription(options=options))
 
+    def move(slug: str, address: str, who: str) -> Source:
+        async def work() -> Source:
+            context = await container.context()
+            return await readdress(slug, address, kinds().values(), context, container.store, who)
+
+        return container.run(work())
+
     return sections(
         desk,
         publish=store,
         subscribe=add,
         preview=preview,
+        readdress=move,
         import_document=import_,
         kinds=forms(),
         connection=container.account_connection,

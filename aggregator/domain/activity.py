@@ -281,6 +281,7 @@ class Activity:
     reasons: Mapping[str, str] = field(default_factory=dict)  # topic or country -> the matching word
     story: str | None = None  # shared by all items of a story
     thread: str | None = None  # as in `NewActivity`
+    descriptions: Mapping[str, str] = field(default_factory=dict)  # editors' words on images, see `descriptions`
 
 
 _CLEAN = frozenset({bool, int, float, bytes, ActivityKind, Upstream, Review})  # types whose values are always storable

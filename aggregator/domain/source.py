@@ -32,6 +32,13 @@ class OnEdit(StrEnum):
     RETURN = "return"  # the activity gets the new content and waits for review
 
 
+class Undescribed(StrEnum):
+    """How new items with images without description are treated, where the policy would publish them."""
+
+    ALLOW = "allow"
+    HOLD = "hold"  # they wait for review, where editors can describe the images
+
+
 class SourceState(StrEnum):
     """Whether a source is polled."""
 
@@ -103,6 +110,11 @@ class Source:
     on_edit: OnEdit = OnEdit.STAY
     trusted: tuple[str, ...] = ()  # handles or names of authors whose items are published under any policy
     managed: str = ""  # the file that defines its settings; "": people set them at the desk or the command line
+    undescribed: Undescribed = Undescribed.ALLOW
+    folder: str = ""  # a group on the desk's page of sources
+
+
+LONGEST_FOLDER = 60  # characters
 
 
 class SourceFilter(NamedTuple):
@@ -113,6 +125,7 @@ class SourceFilter(NamedTuple):
     managed: str = ""  # the file that defines their settings
     user_id: str = ""  # the account that they follow
     search: str = ""  # part of the name, slug or address, in any case
+    folder: str = ""
 
 
 EVERY_SOURCE = SourceFilter()

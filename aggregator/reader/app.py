@@ -34,6 +34,7 @@ from aggregator.reader.rate_limits import Admission, RateLimits
 from aggregator.reader.response_cache import ResponseCache
 from aggregator.reader.sse import LiveStream
 from aggregator.reader.thumbnails import Thumbnails
+from aggregator.reader.uploads import Uploads
 from aggregator.reader.visibility import PUBLIC
 from aggregator.web.app import framed
 from aggregator.web.database_threads import DatabaseThreads
@@ -305,6 +306,7 @@ def _add_routes(
     feeds.add_to(app)
     if fetch is not None:
         Thumbnails(store, threads, fetch).add_to(app)
+    Uploads(store, threads).add_to(app)
     language, as2 = site.locale, feeds.activity
     StreamPages(store, clock, pages, admission, configuration=configuration, language=language, as2=as2).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)

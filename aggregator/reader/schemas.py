@@ -100,10 +100,14 @@ class EventItem(Struct, frozen=True):
 
 
 class EditorsWords(Struct, frozen=True):
-    """Headline and note added by editors of this stream. Attribute them to the editors, not to the author."""
+    """Words of the editors of this stream. Attribute them to the editors, not to the author."""
 
     headline: Annotated[str | None, _doc("Editors' headline", "What the new plan means for you")]
     note: Annotated[str | None, _doc("Editors' note", "See also our question-and-answer page.")]
+    described_images: Annotated[
+        tuple[str, ...],
+        _doc("URLs of the images whose `alt` the editors wrote", ["https://opengov.example/assembly.jpg"]),
+    ]
 
 
 class RepostItem(Struct, frozen=True):

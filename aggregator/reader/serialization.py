@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aggregator.domain.activity import ActivityKind
+from aggregator.domain.descriptions import image_key, images_of
 from aggregator.domain.source import SourceState
 from aggregator.domain.source_health import is_stale
 from aggregator.reader.public_sources import error_code, sentence_of, site_of
@@ -121,7 +122,7 @@ def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()
         revision=item.revision,
         topics=tuple(item.topics),
         countries=tuple(item.countries),
-        editors=EditorsWords(item.headline, item.note) if item.headline or item.note else None,
+        editors=_editors(item, audience),
         pinned_until=item.pinned_until,
         thread=item.thread if audience.gets(item.content.network) else None,
         object=_original(item.object, audience) if item.object else None,
@@ -129,6 +130,13 @@ def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()
         story=tuple(_story_item(other, audience) for other in others if not _is_repost(other)),
         **_content(item.content, audience),
     )
+
+
+def _editors(item: Activity, audience: Audience) -> EditorsWords | None:
+    """Return what the editors added to an item, if anything."""
+    images = images_of(item.content, item.object) if item.descriptions and audience.gets(item.content.network) else ()
+    described = tuple(image.url for image in images if image_key(image.url) in item.descriptions)
+    return EditorsWords(item.headline, item.note, described) if item.headline or item.note or described else None
 
 
 def source(shown: Source, now: datetime, audience: Audience) -> SourceItem:

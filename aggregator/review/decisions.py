@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, Decided, DecisionAction
 from aggregator.review.context import HOME, DeskRoute
-from aggregator.review.form import BadFormError
+from aggregator.review.form import BadFormError, id_in
 from aggregator.review.queue import HANDED_OUT, cards_part
 
 if TYPE_CHECKING:
@@ -64,13 +64,25 @@ class DecisionPages:
         return self._answer(request, done, list(seen))
 
     def undo(self, request: DeskRequest) -> Response:
-        """Undo a batch: the given one or the user's latest."""
-        batch = request.form.text("batch", most=64)
+        """Undo the latest decision on an item, or a batch: the given one or the user's latest."""
+        batch, item = request.form.text("batch", most=64), request.form.text("undo_item", most=19)
+        if item:
+            return self._undo_item(request, item)
         with self._desk.store.writing() as tx:
             if not batch:
                 latest = tx.moderation.decisions.latest(request.account.name)
                 batch = latest["batch"] if latest else ""
             done = tx.moderation.decisions.undo(batch, who=request.account.name, now=request.now) if batch else None
+        if done is None:
+            return self._say(request, "Nothing to undo.")
+        return self._answer(request, done, [*done.done, *done.missed])
+
+    def _undo_item(self, request: DeskRequest, item: str) -> Response:
+        id_ = id_in(item)
+        if id_ is None:
+            raise BadFormError(f"{item!r} isn't an item.")
+        with self._desk.store.writing() as tx:
+            done = tx.moderation.decisions.undo_latest(id_, who=request.account.name, now=request.now)
         if done is None:
             return self._say(request, "Nothing to undo.")
         return self._answer(request, done, [*done.done, *done.missed])

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse
 
 from aggregator.domain.access.accounts import Role
+from aggregator.domain.access.desk_settings import Layout
 from aggregator.domain.activity import ActivityKind, Review
+from aggregator.domain.descriptions import undescribed
 from aggregator.domain.errors import BadSearchError
 from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, done_words
-from aggregator.domain.moderation.queue_query import PAGE, QueueQuery, QueueTab
+from aggregator.domain.moderation.queue_query import LONG_PAGE, PAGE, QueueQuery, QueueTab
 from aggregator.domain.moderation.text_diff import difference
 from aggregator.domain.search_query import Search
 from aggregator.review.context import CHOICES, HOME, DeskRoute
 from aggregator.review.form import BadFormError
+from aggregator.review.post_pictures import with_desk_pictures
+from aggregator.review.titles import title_of
 from aggregator.web.labels import plurals
 
 if TYPE_CHECKING:
@@ -42,6 +46,14 @@ _TABS = {
     QueueTab.QUARANTINED: "Quarantined",
     QueueTab.ALL: "All",
 }
+_EMPTY = {
+    QueueTab.WAITING: ("The queue is empty", "New items appear here."),
+    QueueTab.MINE: ("Nothing is assigned to you", "Assigned items are reserved for you for some minutes."),
+    QueueTab.PUBLISHED: ("Nothing is published", "Approved items appear here."),
+    QueueTab.HIDDEN: ("Nothing is hidden", "Hidden items appear here, and can be returned to the queue."),
+    QueueTab.QUARANTINED: ("Nothing is quarantined", "Old items that arrive all at once appear here."),
+    QueueTab.ALL: ("No items yet", "Items of all sources appear here."),
+}
 _STATES = {
     Review.WAITING: "Waiting",
     Review.PUBLISHED: "Published",
@@ -61,6 +73,7 @@ class QueueItem:
     in_hand: tuple[str, datetime] | None = None  # name and end of the assignment
     later: Intention | None = None
     undescribed: int = 0  # images without alternative text
+    title: str = ""
 
     @property
     def mark(self) -> str:
@@ -84,9 +97,12 @@ class QueuePages:
         """Show a page of the queue."""
         query = query_of(request)
         with self._desk.store.reading() as tx:
+            layout = tx.access.settings.get(request.account.id).layout
+            if layout is Layout.LIST:
+                query = replace(query, limit=LONG_PAGE)
             listed = tx.moderation.queue.page(query, request.now)
-            cards = queue_items(tx, listed.items, request.now)
-            threads = tx.stream.activities.thread_sizes(listed.items)
+            cards = queue_items(tx, listed.items, request.now, brief=layout is Layout.LIST)
+            views = tx.access.settings.views(request.account.id)
             sources = tx.polling.sources.choices(CHOICES, [query.source] if query.source else [])
             revision = tx.stream.state.revision()
             latest = tx.moderation.decisions.latest(request.account.name)
@@ -102,7 +118,10 @@ class QueuePages:
             {
                 **card_values(),
                 "cards": cards,
-                "threads": threads,
+                "layout": layout.value,
+                "views": [(view, _same_filters(view.query, query)) for view in views],
+                "filtered": _is_filtered(query),
+                "empty": _EMPTY[query.pile],
                 "query": query,
                 "piles": [
                     (name, HOME + _query(query, pile=pile.value), pile is query.pile) for pile, name in _TABS.items()
@@ -111,7 +130,7 @@ class QueuePages:
                 "sources": sources,
                 "older": HOME + _query(query, after=str(last)) if listed.more and last else None,
                 "back": HOME + _query(query, after=str(query.after) if query.after else None),
-                "turned": HOME + _query(query, order="newest" if query.oldest_first else "oldest"),
+                "here_without_filters": HOME + ("" if query.pile is QueueTab.WAITING else f"?pile={query.pile.value}"),
                 "revision": revision,
                 "latest": latest,
                 "mine": mine,
@@ -166,11 +185,12 @@ def query_of(request: DeskRequest) -> QueueQuery:
     )
 
 
-def queue_items(tx: Transaction, items: Sequence[Activity], now: datetime) -> list[QueueItem]:
-    """Return items with the facts that reviewers need, in a constant number of queries."""
+def queue_items(tx: Transaction, items: Sequence[Activity], now: datetime, *, brief: bool = False) -> list[QueueItem]:
+    """Return items with the facts that reviewers need, in a constant number of queries; `brief`: for single lines."""
+    items = [with_desk_pictures(item) for item in items]
     ids = [item.id for item in items]
     edits = tx.moderation.pending_edits.waiting(ids)
-    related = tx.stream.stories.related(ids)
+    related = {} if brief else tx.stream.stories.related(ids)
     in_hand = tx.moderation.queue.in_hand(ids, now)
     later = tx.moderation.queue.intentions(ids)
     return [
@@ -181,7 +201,8 @@ def queue_items(tx: Transaction, items: Sequence[Activity], now: datetime) -> li
             related.get(item.id, ()),
             in_hand.get(item.id),
             later.get(item.id),
-            _undescribed(item),
+            undescribed(item.content, item.object),
+            title_of(item),
         )
         for item in items
     ]
@@ -196,15 +217,17 @@ def cards_part(
     desk: DeskContext, request: DeskRequest, ids: Collection[int], message: str, status: int = 200
 ) -> Response:
     """Render the current cards of some items and a message; removed items have no card."""
+    lines = (request.form.text("layout") or request.query.text("layout")) == Layout.LIST.value
     with desk.store.reading() as tx:
         items = {item.id: item for item in tx.moderation.queue.items(ids)}
-        cards = queue_items(tx, [items[id_] for id_ in ids if id_ in items], request.now)
+        cards = queue_items(tx, [items[id_] for id_ in ids if id_ in items], request.now, brief=lines)
         latest = tx.moderation.decisions.latest(request.account.name)
         revision = tx.stream.state.revision()
         waiting = tx.moderation.reviews.count_waiting()
     values = {
         **card_values(), "request": request, "cards": cards, "message": message, "latest": latest, "revision": revision,
-        "waiting": waiting, "gone": [id_ for id_ in ids if id_ not in items],
+        "waiting": waiting, "lines": lines, "pane": bool(request.query.text("pane")),
+        "gone": [id_ for id_ in ids if id_ not in items],
     }  # fmt: skip
     return desk.part("cards.html", values, status)
 
@@ -214,9 +237,12 @@ def card_values() -> dict[str, Any]:
     return {"reasons": REASONS, "usual_reason": USUAL_REASON, "done": done_words}
 
 
-def _undescribed(item: Activity) -> int:
-    contents = [item.content, item.object.content] if item.object else [item.content]
-    return sum(media.type == "image" and not media.alt for content in contents for media in content.media)
+def _is_filtered(query: QueueQuery) -> bool:
+    return bool(query.source or query.kind or query.topic or query.country or query.words)
+
+
+def _same_filters(saved: str, query: QueueQuery) -> bool:
+    return saved == _query(query)
 
 
 def _words(content: Content) -> str:

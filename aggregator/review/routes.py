@@ -13,11 +13,17 @@ from aggregator.review.freezes import FreezePages, freeze_banners
 from aggregator.review.history import HistoryPages
 from aggregator.review.incidents import IncidentPages
 from aggregator.review.items import ItemPages
+from aggregator.review.post_pictures import PicturePages
 from aggregator.review.queue import QueuePages
 from aggregator.review.rules import RulePages
+from aggregator.review.source_descriptions import DescriptionPages
 from aggregator.review.source_import import ImportPages
 from aggregator.review.source_preview import PreviewPages
+from aggregator.review.source_settings import SourceSettingsPages
+from aggregator.review.source_table import SourceTablePages
 from aggregator.review.sources import SourcePages, alert_banners
+from aggregator.review.suggestions import SuggestionPages
+from aggregator.review.views import ViewPages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     from aggregator.review.editorial import Publish
     from aggregator.review.source_import import ImportDocument
     from aggregator.review.source_preview import Preview
+    from aggregator.review.source_settings import Readdress
     from aggregator.review.sources import Subscribe
 
 
@@ -37,6 +44,7 @@ def sections(
     publish: Publish,
     subscribe: Subscribe,
     preview: Preview,
+    readdress: Readdress,
     import_document: ImportDocument,
     kinds: Sequence[KindForm],
     connection: Connection,
@@ -45,11 +53,17 @@ def sections(
     """Yield the sections; what they need of the container are arguments."""
     yield QueuePages(desk)
     yield DecisionPages(desk)
-    yield EditorialPages(desk, publish)
+    yield ViewPages(desk)
+    yield EditorialPages(desk, publish, public_url)
+    yield PicturePages(desk)
     yield ItemPages(desk)
     yield RulePages(desk)
+    yield SuggestionPages(desk)
     yield ImportPages(desk, import_document)  # before what its path would be the slug of
     yield PreviewPages(desk, preview, kinds)
+    yield SourceTablePages(desk)
+    yield DescriptionPages(desk)
+    yield SourceSettingsPages(desk, preview, readdress)
     yield SourcePages(desk, subscribe, kinds)
     yield FreezePages(desk)
     yield IncidentPages(desk)

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.access.accounts import Role
-from aggregator.domain.activity import ActivityKind
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.moderation.conditions import (
     EXACT,
     FLAGS,
+    LIMITS,
     NUMBERS,
     Condition,
     Field,
@@ -28,6 +28,7 @@ from aggregator.domain.moderation.rules import (
 )
 from aggregator.review.context import CHOICES, HOME, DeskRoute
 from aggregator.review.form import id_in
+from aggregator.web.labels import plurals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from aggregator.review.context import DeskContext, DeskRequest
     from storage.store import Transaction
 
+_CARDS = 10  # matches that the preview shows as cards; the others are links
 _BEFORE = timedelta(days=8)  # the preview starts earlier for rules that count days or compare up to a week
 
 ACTIONS: Mapping[Action, str] = {
@@ -160,6 +162,8 @@ class RulePages:
     def _save(self, request: DeskRequest, former: Rule) -> Response:
         """Handle the pressed button: add or remove a condition, preview, or save."""
         typed, done = self._typed(request, former), request.form.text("do")
+        if done == "fields":  # another field or action was chosen, which needs other inputs
+            return self._form(request, typed)
         if done == "more":
             return self._form(request, replace(typed, conditions=(*typed.conditions, Condition(Field.TEXT))))
         if done.startswith("less-"):
@@ -196,6 +200,8 @@ class RulePages:
             if field in EXACT and operator is not Operator.MATCHES:
                 operator = Operator.IS
             value = "" if field in FLAGS else form.text(f"value-{place}", most=1000)
+            if field.value != form.text(f"was-{place}") and form.text(f"was-{place}"):
+                value = ""  # it was typed for another field
             conditions.append(Condition(field, operator, value, form.checked(f"not-{place}")))
         action = Action(form.choice("action", [action.value for action in Action]))
         return replace(
@@ -229,7 +235,8 @@ class RulePages:
         preview: tuple[RulePreview, list[tuple[Activity, str]]] | None = None,
     ) -> Response:
         with self._desk.store.reading() as tx:
-            sources = tx.polling.sources.choices(CHOICES)
+            named = [condition.value for condition in rule.conditions if condition.field is Field.SOURCE]
+            sources = tx.polling.sources.choices(CHOICES, named)
         zone = self._desk.pages.dates.zone
         values: dict[str, Any] = {
             "rule": rule,
@@ -237,10 +244,15 @@ class RulePages:
             "actions": ACTIONS,
             "fields": FIELDS,
             "flags": {field.value for field in FLAGS},
+            "exact": {field.value for field in EXACT},
             "numbers": {field.value for field in NUMBERS},
             "operators": OPERATORS,
-            "kinds": list(ActivityKind),
+            "kinds": plurals(),
             "sources": sources,
+            "suggested": {Field.SOURCE.value: "source", Field.AUTHOR.value: "author"},
+            "limits": LIMITS,
+            "valued": {Action.TAG.value: "Tag", Action.PIN.value: "Days to pin"},
+            "cards": _CARDS,
             "complaint": complaint,
             "preview": preview,
             "past": _PAST[rule.action],

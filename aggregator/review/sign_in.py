@@ -86,7 +86,13 @@ class SignInPages:
 
     def account(self, request: DeskRequest) -> Response:
         """Show the user's account."""
-        return self._desk.page(request, "account.html", {"complaint": "", "shortest": passwords.SHORTEST})
+        return self._account(request)
+
+    def _account(self, request: DeskRequest, complaint: str = "", status: int = 200) -> Response:
+        with self._desk.store.reading() as tx:
+            settings = tx.access.settings.get(request.account.id)
+        values = {"complaint": complaint, "shortest": passwords.SHORTEST, "settings": settings}
+        return self._desk.page(request, "account.html", values, status)
 
     def change_password(self, request: DeskRequest) -> Response:
         """Change the password and end all other sessions."""
@@ -96,8 +102,7 @@ class SignInPages:
             hash_ = tx.access.accounts.password_of(name)
         complaint = self._complaint(name, hash_, former, new, request.form.raw("again", most=passwords.LONGEST))
         if complaint:
-            values = {"complaint": complaint, "shortest": passwords.SHORTEST}
-            return self._desk.page(request, "account.html", values, 422)
+            return self._account(request, complaint, 422)
         hashed = passwords.hashed(new)
         answer = self._desk.onward(f"{HOME}/account", "Password changed. You are signed out of all other sessions.")
         with self._desk.store.writing() as tx:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import Review
 from aggregator.domain.errors import AggregatorError, NotFoundError, UnconfirmedCostError
 from aggregator.domain.networks import that_replace_edits
-from aggregator.domain.source import OnEdit, Policy, Source, SourceFilter, SourceState
+from aggregator.domain.source import OnEdit, Policy, Source, SourceState, Undescribed
 from aggregator.domain.source_health import is_stale
 from aggregator.domain.source_options import LONGEST_TEXT, names_of
 from aggregator.review.context import HOME, Banner, DeskRoute
 from aggregator.review.errors import ConflictError
 from aggregator.review.form import BadFormError
-from aggregator.text.durations import spoken
+from aggregator.text.durations import duration_text, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
 # Adds the source at an address; the last argument confirms a recurring cost.
 Subscribe = Callable[[str, Policy, "timedelta | None", "Mapping[str, Json]", bool], Source]
 
-_PAGE = 50  # sources
-_DAYS = 30  # days in the charts
+DAYS = 30  # days in the charts
 _BAR = 28  # height of the charts
 _LINES = 10  # entries of the fetch log
 _SHOWN_ALERTS = 3
@@ -55,20 +53,17 @@ _ON_EDIT: Mapping[OnEdit, str] = {
 }
 
 
+_UNDESCRIBED: Mapping[Undescribed, str] = {
+    Undescribed.ALLOW: "treat like other items",
+    Undescribed.HOLD: "hold for review, so that editors can describe them",
+}
+
+
 def _edits() -> Mapping[OnEdit, str]:
     """Return what each choice means, and which networks are excepted."""
     excepted = " and ".join(that_replace_edits())
     stay = f"{_ON_EDIT[OnEdit.STAY]} (not on {excepted}, whose terms require it)" if excepted else _ON_EDIT[OnEdit.STAY]
     return {**_ON_EDIT, OnEdit.STAY: stay}
-
-
-class Row(NamedTuple):
-    """A source in the list."""
-
-    source: Source
-    troubled: bool
-    bars: list[tuple[int, int, str]]  # height in units, items, day
-    total: int
 
 
 class SourcePages:
@@ -81,7 +76,6 @@ class SourcePages:
 
     def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield DeskRoute("GET", "/sources", Role.VIEWER, self.listed)
         yield DeskRoute("GET", "/sources/add", Role.EDITOR, self.blank)
         yield DeskRoute("POST", "/sources/add", Role.EDITOR, self.add)
         yield DeskRoute("GET", "/sources/{slug}", Role.VIEWER, self.show)
@@ -92,28 +86,11 @@ class SourcePages:
         yield DeskRoute("POST", "/sources/{slug}/quarantine", Role.EDITOR, self.quarantine)
         yield DeskRoute("POST", "/sources/{slug}/remove", Role.EDITOR, self.remove)
 
-    def listed(self, request: DeskRequest) -> Response:
-        """Show a page of the sources; the first page starts with those with problems."""
-        words, after = request.query.text("q", most=100), request.query.text("after", most=200)
-        with self._desk.store.reading() as tx:
-            sources = tx.polling.sources.page(_PAGE + 1, after, SourceFilter(search=words))
-            stale = [] if after or words else tx.polling.sources.stale(request.now, _PAGE)
-            troubled = tx.polling.sources.with_slugs([source.slug for source in stale])
-            following, sources = sources[_PAGE - 1].slug if len(sources) > _PAGE else None, sources[:_PAGE]
-            listed = {source.slug: source for source in (*troubled, *sources)}
-            since = request.now - timedelta(days=_DAYS - 1)
-            daily = tx.polling.schedule.brought_daily([source.id for source in listed.values()], since)
-        rows = [_row(source, daily.get(source.id, {}), request.now) for source in listed.values()]
-        rows.sort(key=lambda row: (not row.troubled, row.source.name.casefold()))
-        older = f"{HOME}/sources?{urlencode({'q': words, 'after': following})}" if following else None
-        values = {"rows": rows, "words": words, "older": older, **_words(request)}
-        return self._desk.page(request, "sources.html", values)
-
     def show(self, request: DeskRequest) -> Response:
         """Show a source and its latest polls."""
-        since = request.now - timedelta(days=_DAYS - 1)
+        since = request.now - timedelta(days=DAYS - 1)
         with self._desk.store.reading() as tx:
-            source = _source(tx, request)
+            source = source_of(tx, request)
             values: dict[str, Any] = {
                 "source": source,
                 "kind": self._kinds.get(source.kind),
@@ -121,19 +98,28 @@ class SourcePages:
                 "troubled": is_stale(source.state, source.poll, request.now),
                 "lines": tx.polling.schedule.log(source.id, _LINES),
                 "former": tx.polling.sources.former_addresses(source.id),
+                "folders": tx.polling.source_table.folders(),
+                "interval": duration_text(source.every.total_seconds()) if source.every else "",
+                "longest_interval": duration_text(source.ceiling.total_seconds()),
                 "pause": _pause_of(tx, source, request.now),
                 "notes": tx.moderation.audit.of(f"source:{source.slug}", 20),
                 "quarantined": tx.moderation.queue.quarantined(source.id),
-                "bars": _bars(tx.polling.schedule.brought_daily([source.id], since).get(source.id, {}), request.now),
+                "bars": bars_of(tx.polling.schedule.brought_daily([source.id], since).get(source.id, {}), request.now),
             }
-        return self._desk.page(request, "source.html", {**values, **_words(request)})
+        return self._desk.page(request, "source.html", {**values, **words_of(request)})
 
     def blank(self, request: DeskRequest) -> Response:
         """Show the form for a new source."""
         return self._desk.page(
             request,
             "source-add.html",
-            {"complaint": "", "confirmed": "", "form": request.form, "kinds": self._kinds.values(), **_words(request)},
+            {
+                **words_of(request),
+                "complaint": "",
+                "confirmed": "",
+                "form": request.form,
+                "kinds": self._kinds.values(),
+            },
         )
 
     def add(self, request: DeskRequest) -> Response:
@@ -148,7 +134,7 @@ class SourcePages:
         except AggregatorError as problem:
             confirmed = address if isinstance(problem, UnconfirmedCostError) else ""
             shown = {"complaint": str(problem), "confirmed": confirmed, "form": form, "kinds": kinds}
-            values = {**shown, **_words(request)}
+            values = {**shown, **words_of(request)}
             return self._desk.page(request, "source-add.html", values, 422)
         with self._desk.store.writing() as tx:
             self._note(tx, request, "added a source", source, {"policy": policy.value})
@@ -157,7 +143,7 @@ class SourcePages:
     def options(self, request: DeskRequest) -> Response:
         """Set the options of a source's kind; an empty field sets the default."""
         with self._desk.store.writing() as tx:
-            source = _own(tx, request)
+            source = own_source(tx, request)
             kind = self._kinds.get(source.kind)
             if kind is None:
                 raise ConflictError(f"{source.name} has no options here.")
@@ -197,15 +183,18 @@ class SourcePages:
         """Set the review policy of a source."""
         policy, delay = policy_of(request.form)
         on_edit = OnEdit(request.form.choice("on_edit", [on_edit.value for on_edit in OnEdit]))
+        undescribed = request.form.choice("undescribed", [each.value for each in Undescribed], Undescribed.ALLOW.value)
         lines = request.form.text("trusted", most=20_000).splitlines()
         trusted = list(dict.fromkeys(line.strip().removeprefix("@") for line in lines if line.strip()))[:_MOST_TRUSTED]
         with self._desk.store.writing() as tx:
-            source = _own(tx, request)
+            source = own_source(tx, request)
             minutes = round(delay.total_seconds()) if delay else None
             values = {"policy": policy.value, "delay": minutes, "on_edit": on_edit.value, "trusted": trusted or None}
+            values |= {"undescribed": undescribed}
             before = {
                 "policy": source.policy.value, "delay": round(source.delay.total_seconds()) if source.delay else None,
                 "on_edit": source.on_edit.value, "trusted": list(source.trusted) or None,
+                "undescribed": source.undescribed.value,
             }  # fmt: skip
             tx.polling.sources.change(source.id, **values)
             self._note(tx, request, "changed a policy", source, {"from": before, "to": values})
@@ -216,7 +205,7 @@ class SourcePages:
         release = request.form.choice("do", ["release", "drop"]) == "release"
         who = request.account.name
         with self._desk.store.writing() as tx:
-            source = _source(tx, request)
+            source = source_of(tx, request)
             if release:
                 review = Review.PUBLISHED if source.policy is Policy.AUTO else Review.WAITING
                 reason = f"released from quarantine by {who}"
@@ -231,7 +220,7 @@ class SourcePages:
         hide = request.form.choice("items", ["keep", "hide"]) == "hide"
         who = request.account.name
         with self._desk.store.writing() as tx:
-            source = _own(tx, request)
+            source = own_source(tx, request)
             count = 0
             if hide:
                 count = tx.moderation.reviews.hide_source(
@@ -276,7 +265,12 @@ def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
         yield Banner(f"And {len(alerts) - _SHOWN_ALERTS} more.", link=f"{HOME}/sources", action="Sources")
 
 
-def _source(tx: Transaction, request: DeskRequest) -> Source:
+def source_of(tx: Transaction, request: DeskRequest) -> Source:
+    """Return the source in the path.
+
+    Raises:
+        NotFoundError: there is none.
+    """
     slug = str(request.http.path_params["slug"])
     source = tx.polling.sources.get(slug)
     if source is None:
@@ -285,15 +279,15 @@ def _source(tx: Transaction, request: DeskRequest) -> Source:
 
 
 def _polled(tx: Transaction, request: DeskRequest) -> Source:
-    source = _source(tx, request)
+    source = source_of(tx, request)
     if source.poll.due is None:
         raise ConflictError(f"{source.name} isn't polled: editors write its posts.")
     return source
 
 
-def _own(tx: Transaction, request: DeskRequest) -> Source:
+def own_source(tx: Transaction, request: DeskRequest) -> Source:
     """Return a source that can be edited here."""
-    source = _source(tx, request)
+    source = source_of(tx, request)
     if source.managed:
         raise ConflictError(f"{source.name} is managed by {source.managed}. Edit it there.")
     return source
@@ -323,18 +317,16 @@ def policy_of(form: Form) -> tuple[Policy, timedelta | None]:
     return policy, timedelta(minutes=form.whole("delay", 1, _LONGEST_DELAY))
 
 
-def _row(source: Source, daily: Mapping[str, int], now: datetime) -> Row:
-    bars = _bars(daily, now)
-    return Row(source, is_stale(source.state, source.poll, now), bars, sum(bar[1] for bar in bars))
-
-
-def _bars(daily: Mapping[str, int], now: datetime) -> list[tuple[int, int, str]]:
-    days = [(now - timedelta(days=back)).strftime("%Y-%m-%d") for back in range(_DAYS - 1, -1, -1)]
+def bars_of(daily: Mapping[str, int], now: datetime) -> list[tuple[int, int, str]]:
+    """Return the bars of a chart: their heights, the items and the days."""
+    days = [(now - timedelta(days=back)).strftime("%Y-%m-%d") for back in range(DAYS - 1, -1, -1)]
     highest = max((daily.get(day, 0) for day in days), default=0) or 1
     return [(-(-daily.get(day, 0) * _BAR // highest), daily.get(day, 0), day) for day in days]
 
 
-def _words(request: DeskRequest) -> dict[str, Any]:
+def words_of(request: DeskRequest) -> dict[str, Any]:
+    """Return the words that the pages of sources share."""
+
     def since(moment: datetime | None) -> str:
         if moment is None:
             return "never"
@@ -347,4 +339,5 @@ def _words(request: DeskRequest) -> dict[str, Any]:
         "spoken": spoken,
         "policies": POLICIES,
         "edits": _edits(),
+        "undescribed": _UNDESCRIBED,
     }

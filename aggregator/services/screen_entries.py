@@ -32,7 +32,7 @@ _OLDEST_VALID_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch f
 
 def screening_terms(source: Source) -> tuple[object, ...]:
     """Return the fields of a source that `screened_all` reads."""
-    return source.policy, source.delay, source.trusted, source.options.get("identity"), source.slug
+    return source.policy, source.delay, source.trusted, source.options.get("identity"), source.slug, source.undescribed
 
 
 def screened_all(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from aggregator.domain.activity import storable_json
 from aggregator.domain.moderation.audit_chain import Note, digest
@@ -13,13 +13,14 @@ from storage.tables.moderation import audit
 from storage.tables.stream import stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
 
 _AT_ONCE = 2000  # lines per read
+_COUNTED = 20_000  # lines that a summary examines
 
 
 class Verified(NamedTuple):
@@ -107,6 +108,17 @@ class Audit:
         elif subject:
             statement = statement.where(audit.c.subject == subject)
         return [dict(row) for row in self._connection.execute(statement).mappings()]
+
+    def counts(self, since: datetime, what: Collection[str]) -> dict[tuple[str, str], int]:
+        """Return the number of entries since a time by user and action, among the newest ones."""
+        newest = select(audit).order_by(audit.c.id.desc()).limit(_COUNTED).subquery()
+        rows = self._connection.execute(
+            select(newest.c.who, newest.c.what, func.count())
+            .where(newest.c.at >= since, newest.c.what.in_(what))
+            .group_by(newest.c.who, newest.c.what)
+            .order_by(newest.c.who, newest.c.what)
+        )
+        return {(who, action): count for who, action, count in rows}
 
     def lines(self) -> Iterator[tuple[Note, str]]:
         """Yield every line with its hash, oldest first, reading in chunks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from storage.moderation.audit_log import Audit
 from storage.moderation.pending_edits import PendingEdits
 from storage.revision import Stream
 from storage.stream.activities import Activities
+from storage.tables.metadata import json_document
 from storage.tables.moderation import audit, handout, rule
 from storage.tables.stream import activity, transition
 
@@ -46,6 +48,7 @@ _STATE = (
     activity.c.review_rule,
     activity.c.headline,
     activity.c.note,
+    activity.c.descriptions,
     activity.c.pinned_until,
     activity.c.story,
     activity.c.story_by_hand,
@@ -59,6 +62,7 @@ _CHANGE = (
                 "review", "review_by", "review_reason", "reviewed", "reviewer", "review_rule", "headline", "note",
                 "pinned_until", "story", "story_by_hand", "visible", "revision",
             )},
+            "descriptions": bindparam("new_descriptions", type_=json_document),
         }
     )
 )  # fmt: skip
@@ -101,6 +105,8 @@ class Decisions:
             else:
                 changes.append((row, _changes_of(verb, reason, until, who, now)))
         touched = [row.id for row, _ in changes]
+        if verb is DecisionAction.APPROVE:
+            Activities(self._connection).place_early(touched, now)
         if verb is not DecisionAction.PIN and verb is not DecisionAction.UNPIN:
             PendingEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
         extra = {"reason": reason, **(detail or {})}
@@ -117,6 +123,16 @@ class Decisions:
         changes: list[tuple[Row[Any], State]] = [(row, {"headline": headline, "note": note}) for row in rows]
         self._write(changes, PAST[DecisionAction.WRITE], who, now, batch, {})
         return Decided(batch, DecisionAction.WRITE, [row.id for row in rows], missed)
+
+    def describe(
+        self, activity_id: int, seen: int | None, descriptions: Mapping[str, str], *, who: str, now: datetime
+    ) -> Decided:
+        """Set the editors' descriptions of an activity's images, by the digest of their addresses."""
+        batch = uuid4().hex
+        rows, missed = self._lock_rows({activity_id: seen}, who, now)
+        changes: list[tuple[Row[Any], State]] = [(row, {"alt": dict(descriptions) or None}) for row in rows]
+        self._write(changes, PAST[DecisionAction.DESCRIBE], who, now, batch, {})
+        return Decided(batch, DecisionAction.DESCRIBE, [row.id for row in rows], missed)
 
     def join_story(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
         """Merge an activity into the story of another one, or make it its own story if `other` is None."""
@@ -153,13 +169,22 @@ class Decisions:
             ).scalars()
         )
 
-    def undo(self, batch: str, *, who: str, now: datetime) -> Decided:
+    def undo_latest(self, activity_id: int, *, who: str, now: datetime) -> Decided | None:
+        """Undo the latest decision on an activity alone, without the others of its batch; None: there is none."""
+        note = next(iter(self._audit.of(f"{_SUBJECT}{activity_id}", 1)), None)
+        if note is None or note["batch"] is None or note["what"] == PAST[DecisionAction.UNDO]:
+            return None
+        return self.undo(note["batch"], who=who, now=now, only=activity_id)
+
+    def undo(self, batch: str, *, who: str, now: datetime, only: int | None = None) -> Decided:
         """Undo the decisions of a batch, except on items that were decided on again since.
 
-        Only decisions are undone; upstream edits stay.
+        Only decisions are undone; upstream edits stay. `only`: the decision on this activity, if the batch has others.
         """
         notes = {int(note["subject"].removeprefix(_SUBJECT)): note for note in self._audit.batch(batch)
                  if note["subject"].startswith(_SUBJECT)}  # fmt: skip
+        whole = only is None or len(notes) == 1
+        notes = {id_: note for id_, note in notes.items() if only is None or id_ == only}
         rows, missed = self._lock_rows(dict.fromkeys(notes), who, now)
         changes: list[tuple[Row[Any], State]] = []
         for row in rows:
@@ -172,10 +197,11 @@ class Decisions:
                 self._return_edit(row, took=bool(detail["edit"]))
             changes.append((row, was))
         rules = {(note["detail"] or {}).get("rule") for note in notes.values()} - {None}
-        if rules:  # of rules that this batch created
+        if rules and whole:  # of rules that this batch created
             self._connection.execute(update(rule).where(rule.c.id.in_(rules)).values(enabled=False, changed=now))
         new = uuid4().hex
-        self._write(changes, PAST[DecisionAction.UNDO], who, now, new, {"undoes": batch}, later=True)
+        of = {"undoes" if whole else "undoes_part": batch}
+        self._write(changes, PAST[DecisionAction.UNDO], who, now, new, of, later=True)
         return Decided(new, DecisionAction.UNDO, [row.id for row, _ in changes], missed)
 
     def _return_edit(self, row: Row[Any], *, took: bool) -> None:
@@ -193,12 +219,16 @@ class Decisions:
             .limit(_RECENT)
         ).mappings()
         undone: set[str] = set()
+        parts: Counter[str] = Counter()  # items of each batch whose decisions were undone alone
         for row in rows:
             detail = row["detail"] or {}
             if row["what"] == PAST[DecisionAction.UNDO]:
                 undone.add(detail.get("undoes", ""))
+                parts[detail.get("undoes_part", "")] += 1
             elif row["batch"] not in undone:
-                return {**row, "count": len(self._audit.batch(row["batch"]))}
+                count = len(self._audit.batch(row["batch"])) - parts[row["batch"]]
+                if count > 0:
+                    return {**row, "count": count}
         return None
 
     def hand_out(self, who: str, count: int, now: datetime, until: datetime) -> list[int]:
@@ -317,6 +347,7 @@ class Decisions:
             "rule": row.review_rule,
             "headline": row.headline,
             "note": row.note,
+            "alt": row.descriptions,
             "pinned": _moment(row.pinned_until),
             "story": row.story,
             "by_hand": row.story_by_hand,
@@ -355,6 +386,7 @@ def _written(row: Row[Any], state: State, revision: int) -> dict[str, Any]:
         "new_review_rule": state["rule"],
         "new_headline": state["headline"],
         "new_note": state["note"],
+        "new_descriptions": state["alt"],
         "new_pinned_until": _read(state["pinned"]),
         "new_story": state["story"],
         "new_story_by_hand": state["by_hand"],

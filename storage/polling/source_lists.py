@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Float, String, cast, func, or_, select, union
 
 from aggregator.domain.activity import SourceRef
-from aggregator.domain.source import EVERY_SOURCE, OnEdit, Policy, PollState, Source, SourceFilter, SourceState
+from aggregator.domain.source import (
+    EVERY_SOURCE,
+    OnEdit,
+    Policy,
+    PollState,
+    Source,
+    SourceFilter,
+    SourceState,
+    Undescribed,
+)
 from aggregator.domain.source_health import CERTAIN_CODES, FAILURES_THAT_COUNT, LATE_BY, StaleSource, is_stale
 from storage.polling.outages import excused
 from storage.tables.polling import source, source_address
@@ -47,7 +56,7 @@ class SourceLists:
 
     def page(self, limit: int, after: str = "", which: SourceFilter = EVERY_SOURCE) -> list[Source]:
         """Return up to `limit` sources, by slug, after the slug `after`."""
-        chosen = select(source).where(*_conditions(which), source.c.slug > after).order_by(source.c.slug).limit(limit)
+        chosen = select(source).where(*conditions_of(which), source.c.slug > after).order_by(source.c.slug).limit(limit)
         return [source_of(row) for row in self._connection.execute(chosen)]
 
     def each(self, which: SourceFilter = EVERY_SOURCE) -> Iterator[Source]:
@@ -61,7 +70,7 @@ class SourceLists:
 
     def count(self, which: SourceFilter = EVERY_SOURCE) -> int:
         """Return the number of sources."""
-        counted = select(func.count()).select_from(source).where(*_conditions(which))
+        counted = select(func.count()).select_from(source).where(*conditions_of(which))
         return self._connection.execute(counted).scalar_one()
 
     def count_by_state(self) -> Mapping[SourceState, int]:
@@ -186,12 +195,15 @@ class SourceLists:
         return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None
 
 
-def _conditions(which: SourceFilter) -> Iterator[ColumnElement[bool]]:
+def conditions_of(which: SourceFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions of a filter."""
     yield _PRESENT
     if which.kinds:
         yield source.c.kind.in_(which.kinds)
     if which.state is not None:
         yield source.c.state == which.state.value
+    if which.folder:
+        yield source.c.folder == which.folder
     if which.managed:
         yield source.c.managed == which.managed
     if which.user_id:
@@ -239,6 +251,8 @@ def source_of(row: Any, *, unfinished: int = 0) -> Source:  # noqa: ANN401  # a 
         on_edit=OnEdit(row.on_edit),
         trusted=tuple(row.trusted or ()),
         managed=row.managed,
+        undescribed=Undescribed(row.undescribed),
+        folder=row.folder,
     )
 
 

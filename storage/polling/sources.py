@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _CHANGEABLE = frozenset(
     {
         *("name", "every", "ceiling", "floor", "options", "sealed", "moving", "fetch_state", "appetite"),
-        *("policy", "delay", "on_edit", "trusted", "managed"),
+        *("policy", "delay", "on_edit", "trusted", "managed", "undescribed", "folder"),
     }
 )
 # The columns of a source that was never polled, also of one that is added again.

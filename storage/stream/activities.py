@@ -265,6 +265,16 @@ class Activities(StreamReading):
         if restored is not None:
             self._connection.execute(row.values(search_text=search_text(restored.content, restored.object)))
 
+    def place(self, activity_id: int, position: datetime) -> None:
+        """Set the position of an activity that was never shown."""
+        row = update(activity).where(activity.c.id == activity_id, ~activity.c.visible)
+        self._connection.execute(row.values(position=position))
+
+    def place_early(self, ids: Collection[int], now: datetime) -> None:
+        """Place our own posts among these that are shown before their scheduled time at the present time."""
+        scheduled = activity.c.id.in_(ids) & (activity.c.position > now) & ~activity.c.visible
+        self._connection.execute(update(activity).where(scheduled).values(position=now, published=now))
+
     def raw(self, activity_id: int) -> bytes | None:
         """Return the newest raw entry of an activity."""
         return self._payloads.get(activity_id)

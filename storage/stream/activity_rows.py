@@ -49,6 +49,7 @@ _LATER = {
     "reviewer",
     "headline",
     "note",
+    "descriptions",
     "story_by_hand",
 }  # columns that no source delivers
 _UPSERT = Upsert(

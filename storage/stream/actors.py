@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, select, tuple_, update
+from sqlalchemy import exists, or_, select, tuple_, update
 
 from aggregator.domain.activity import Actor
 from aggregator.domain.compliance.ids_only import reduced_actor
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Identity = tuple[str, str]  # network, native id
 
+_SEARCHED = 20_000  # authors
 _LOOKS = ("name", "handle", "url", "avatar")
 _UPSERT = Upsert(
     actor,
@@ -113,6 +114,15 @@ class Actors:
             select(actor).where(actor.c.network == network, actor.c.native_id.in_(native_ids))
         )
         return {row.native_id: self.actor_of(row) for row in rows}
+
+    def named_like(self, words: str, most: int) -> list[Actor]:
+        """Return authors among the newest ones whose name or handle contains a text."""
+        newest = select(actor.c.id).order_by(actor.c.id.desc()).limit(_SEARCHED).subquery()
+        text = words.removeprefix("@")
+        named = or_(actor.c.name.icontains(text, autoescape=True), actor.c.handle.icontains(text, autoescape=True))
+        chosen = select(actor).where(actor.c.id.in_(select(newest.c.id)), named).order_by(actor.c.name).limit(most)
+        hidden = ids_only_of(self._connection)
+        return [self.actor_of(row) for row in self._connection.execute(chosen) if row.network not in hidden]
 
     def refreshed(self, found: Collection[Actor]) -> None:
         """Store profiles from the network."""

@@ -16,6 +16,7 @@ from aggregator.domain.activity import (
 )
 from aggregator.domain.adapters import adapter
 from aggregator.domain.compliance.ids_only import reduced_item
+from aggregator.domain.descriptions import with_descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ _SAME = (  # columns with the same names as an activity's fields
 ACTOR = ("network", "native_id", "name", "handle", "url", "avatar")
 COLUMNS = ("kind", "network", "url", "title", "text", "html", "lang", "published", "updated")
 ACTORS = ("actor", "object_actor", "quoted_actor")
-OWN = (*_SAME, *COLUMNS, "detail", "object", "upstream", "review", "topics", "countries", "reasons")
+OWN = (*_SAME, *COLUMNS, "detail", "object", "upstream", "review", "topics", "countries", "reasons", "descriptions")
 _ACTOR_COLUMNS = {prefix: tuple(f"{prefix}_{name}" for name in ACTOR) for prefix in ACTORS}
 WHOLE = (*OWN, "source_slug", "source_name", *(name for prefix in ACTORS for name in _ACTOR_COLUMNS[prefix]))
 _UPSTREAM = {state.value: state for state in Upstream}
@@ -99,16 +100,21 @@ def _whole_activity(row: Row[Any]) -> Activity:
             "actor": _actor_of(values, "actor"),
         }
     )
+    original = _original_of(values) if values["object"] else None
+    if descriptions := values["descriptions"]:
+        content = with_descriptions(content, descriptions)
+        original = original and replace(original, content=with_descriptions(original.content, descriptions))
     return Activity(
         **{name: values[name] for name in _SAME},
         source=SourceRef(values["source_slug"], values["source_name"]),
         content=content,
-        object=_original_of(values) if values["object"] else None,
+        object=original,
         upstream=_UPSTREAM[values["upstream"]],
         review=_REVIEW[values["review"]],
         topics=tuple(values["topics"] or ()),
         countries=tuple(values["countries"] or ()),
         reasons=values["reasons"] or {},
+        descriptions=values["descriptions"] or {},
     )
 
 

@@ -14,7 +14,7 @@ from aggregator.domain.activity import BY_RULE
 from storage.revision import Stream
 from storage.stream.content_columns import activity_of
 from storage.stream.pages import whole
-from storage.tables.stream import activity
+from storage.tables.stream import activity, activity_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
     from aggregator.domain.tagging.tagger import Tagger
 
+_TOPIC = "topic:"  # prefix of topics among the tags
+_AFTER_TOPICS = "topic;"  # sorts behind every topic
 BATCH = 250  # activities per transaction: readers and pollers wait no longer than a moment
 
 
@@ -61,6 +63,16 @@ class Tagging:
         newest = select(activity.c.id).where(activity.c.gone.is_(None)).order_by(activity.c.id.desc())
         first = self._connection.execute(newest.offset(count).limit(1)).scalar_one_or_none()
         return first or 0
+
+    def topics_like(self, words: str, most: int) -> list[str]:
+        """Return topics of published items that contain a text, in order; reads an index entry for each topic."""
+        tag = activity_tag.c.tag
+        topics = select(func.min(tag).label("tag")).where(tag > _TOPIC).cte(recursive=True)
+        following = select(func.min(tag)).where(tag > topics.c.tag).scalar_subquery()
+        topics = topics.union_all(select(following).where(topics.c.tag < _AFTER_TOPICS))
+        found = topics.c.tag.startswith(_TOPIC) & topics.c.tag.contains(words.casefold(), autoescape=True)
+        chosen = select(topics.c.tag).where(found).order_by(topics.c.tag).limit(most)
+        return [row.tag.removeprefix(_TOPIC) for row in self._connection.execute(chosen)]
 
     def batch(self, tagger: Tagger, after: int, size: int = BATCH) -> Batch | None:
         """Retag the next activities after an id; None if there are no more."""

@@ -21,7 +21,7 @@ from storage.stream.pages import StreamReading
 from storage.stream.versions import Versions
 from storage.tables.compliance import gone_key
 from storage.tables.moderation import held_edit
-from storage.tables.stream import activity, activity_link, raw_payload
+from storage.tables.stream import activity, activity_link, raw_payload, upload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Kind and network of a removed row stay: they reveal nothing that the key doesn't.
 EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
            "reasons", "story", "search_text", "actor_id", "object_actor_id", "object_editable_until", "quoted_key",
-           "quoted_actor_id", "thread", "headline", "note", "pinned_until")  # fmt: skip
+           "quoted_actor_id", "thread", "headline", "note", "descriptions", "pinned_until")  # fmt: skip
 _AT_ONCE = 10_000  # keys per query
 
 _STRIP = (
@@ -199,7 +199,7 @@ class Tombstones:
         """Delete raw entries, older versions and pending edits."""
         erasure.mark(self._connection)
         Versions(self._connection).forget(ids)
-        for table in (raw_payload, held_edit):
+        for table in (raw_payload, held_edit, upload):
             self._connection.execute(table.delete().where(table.c.activity_id.in_(ids)))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ForeignKey,
     Index,
     Integer,
     Table,
     Text,
+    UniqueConstraint,
+    false,
     text,
 )
 
@@ -69,4 +72,31 @@ sign_in_failure = Table(
     Column("count", Integer, nullable=False),
     Column("last", UtcDateTime, nullable=False),
     Column("blocked_until", UtcDateTime),
+)
+# What users of the review desk chose for themselves; an account without a row has the defaults.
+desk_setting = Table(
+    "desk_setting",
+    metadata,
+    Column("account_id", big_integer, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    Column("layout", Text, nullable=False, server_default="cards"),  # of the queue: "cards" or "list"
+    Column("email", Text),
+    Column("digest", Boolean, nullable=False, server_default=false()),  # a daily summary by e-mail
+    Column("digest_sent", UtcDateTime),  # when the last one was claimed by the worker that sends it
+    Index(
+        "ix_desk_setting_digest",
+        "digest_sent",
+        postgresql_where=text("digest"),
+        sqlite_where=text("digest"),
+    ),
+)
+# Filters of the queue that a user gave a name.
+saved_view = Table(
+    "saved_view",
+    metadata,
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("account_id", big_integer, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),  # the query string of the queue's page
+    UniqueConstraint("account_id", "name"),
+    sqlite_autoincrement=True,
 )

@@ -63,6 +63,8 @@ source = Table(
     Column("policy", Text, nullable=False),
     Column("delay", Integer),  # seconds until new items are published, under the policy "delay"
     Column("on_edit", Text, nullable=False, server_default="stay"),  # how edits of approved items are treated
+    Column("undescribed", Text, nullable=False, server_default="allow"),  # items with images without description
+    Column("folder", Text, nullable=False, server_default=""),  # a group on the desk's page of sources
     Column("trusted", json_document),  # authors whose items need no review: handles or names
     Column(
         "managed", Text, nullable=False, server_default=""
@@ -104,6 +106,9 @@ source = Table(
     Index("ix_source_revision", "revision"),
     Index("ix_source_host_last_polled", "host", "last_polled"),
     Index("ix_source_silent_from", "silent_from"),
+    Index("ix_source_name", "name", "id"),
+    Index("ix_source_folder", "folder", "name", "id"),
+    Index("ix_source_last_new", "last_new", "id"),
     # Counts and sums by state and kind are read from this index alone.
     Index("ix_source_totals", "state", "kind", "last_polled", "speed"),
     Index(

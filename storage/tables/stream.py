@@ -115,6 +115,7 @@ activity = Table(
     # Editors' additions; third-party content is never changed.
     Column("headline", Text),
     Column("note", Text),
+    Column("descriptions", json_document),  # of images, by the digest of their addresses
     Column("pinned_until", UtcDateTime),
     UniqueConstraint("source_id", "native_id"),
     Index("ix_activity_source_id_alias", "source_id", "alias"),
@@ -191,6 +192,16 @@ activity_words = table(
     column("rowid", BigInteger),
     column("position", UtcDateTime),
     column("words"),
+)
+# Pictures of our own posts, as pages show them.
+upload = Table(
+    "upload",
+    metadata,
+    Column("name", Text, primary_key=True),  # part of its SHA-256
+    Column("activity_id", big_integer, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Index("ix_upload_activity_id", "activity_id"),
 )
 # Former versions of edited activities.
 activity_version = Table(

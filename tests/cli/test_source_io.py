@@ -39,6 +39,7 @@ def _settings(store: Store) -> dict[str, Any]:
             *(source.kind, source.name, source.address, source.host, dict(source.options)),
             *(source.state, source.policy, source.delay),
             *(source.on_edit, source.trusted, source.every, source.floor, source.ceiling),
+            *(source.folder, source.undescribed),
         )
         for slug, source in _held(store).items()
     }
@@ -87,6 +88,7 @@ def test_an_export_imported_elsewhere_gives_the_same_sources(
         cli("source", "add", publisher.url(f"/good/{n}.xml"), "--slug", f"s{n}")
     name = 'Néws & "views" <1>\ttab \U0001f4f0'
     _change(sqlite_store, "s1", name=name, policy="delay", delay=90, on_edit="return", trusted=["ana", "Smith, J"])
+    _change(sqlite_store, "s3", folder='Press & "media"', undescribed="hold")
     _change(sqlite_store, "s1", every=7200, options={"identity": "guid", "slow": True})
     _change(sqlite_store, "s2", policy="hold", floor=600, ceiling=3600)
     cli("source", "pause", "s3")

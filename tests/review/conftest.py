@@ -26,6 +26,7 @@ from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import ActivityKind, Actor, Content, Media, Occasion
 from aggregator.domain.errors import BadRequestError, NotFoundError, UnconfirmedCostError, UnreachableError
 from aggregator.domain.secrets import Secret
+from aggregator.domain.source import Place
 from aggregator.domain.source_preview import PreviewedEntry, SourcePreview, entry_notes
 from aggregator.review.app import create_desk
 from aggregator.review.routes import sections
@@ -109,14 +110,22 @@ class Visitor:
         body = urlencode(sent, doseq=True).encode()
         return self._ask(Request(self.address + path, body, headers={"Accept": "text/html", **(headers or {})}))
 
-    def upload(self, path: str, fields: Mapping[str, str], file: bytes, name: str = "feeds.opml") -> Answer:
+    def get_bytes(self, path: str) -> bytes:
+        """Return the body of a response that isn't text."""
+        with build_opener(HTTPCookieProcessor(self.jar)).open(self.address + path, timeout=60) as answer:
+            body: bytes = answer.read()
+        return body
+
+    def upload(
+        self, path: str, fields: Mapping[str, str], file: bytes, name: str = "feeds.opml", field: str = "file"
+    ) -> Answer:
         """Send a form with a file."""
         mark = "----a-boundary-of-the-tests"
         parts = [
             f'--{mark}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
             for key, value in {"csrf": self.csrf(), **fields}.items()
         ]
-        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode()
         body = b"".join([*parts, head, file, f"\r\n--{mark}--\r\n".encode()])
         headers = {"Accept": "text/html", "Content-Type": f"multipart/form-data; boundary={mark}"}
         return self._ask(Request(self.address + path, body, headers=headers))
@@ -208,6 +217,18 @@ def previewed(address: str, options: Mapping[str, Any]) -> SourcePreview:
     )  # fmt: skip
 
 
+def _moved(store: Store, clock: Stopped, slug: str, address: str, who: str) -> Source:
+    if "nowhere" in address:
+        raise UnreachableError(f"{address} can't be reached from a test.")
+    with store.writing() as tx:
+        source = tx.polling.sources.get(slug)
+        assert source is not None
+        tx.polling.sources.move(source, Place(address, "tide.example:443"), "changed", clock(), who=who)
+        moved = tx.polling.sources.get(slug)
+        assert moved is not None
+        return moved
+
+
 def _importing(store: Store, clock: Stopped) -> ImportDocument:
     """Return the importer of the real installation; it makes no requests for feeds."""
     context = PollContext(cast("Http", None), clock, cast("RateLimiter", None))
@@ -266,6 +287,7 @@ def installed(
             publish=publish,
             subscribe=_no_address,
             preview=previewed,
+            readdress=lambda slug, address, who: _moved(store, clock, slug, address, who),
             import_document=_importing(store, clock),
             kinds=forms(),
             connection=connection or NoConnections(),

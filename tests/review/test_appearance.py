@@ -27,8 +27,9 @@ __all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
 PAGES = [
-    "", "?pile=all", "/items/1", "/items/9", "/rules", "/rules/1", "/rules/new", "/sources", "/sources/add",
-    "/sources/news", "/freezes", "/history", "/people", "/connections", "/add", "/account", "/account?from=outside",
+    "", "?pile=all", "/items/1", "/items/1?story=open", "/items/9", "/rules", "/rules/1", "/rules/new", "/sources",
+    "/sources?sort=folder", "/sources/add", "/sources/news", "/sources/news/descriptions", "/freezes", "/history",
+    "/people", "/connections", "/add", "/account", "/account?from=outside",
 ]  # fmt: skip
 MAIN_PAGES = ["", "/items/1", "/rules/1", "/sources", "/account?from=outside"]
 
@@ -119,4 +120,42 @@ def test_the_preview_of_a_source_fits_and_is_legible(browser: Browser, sqlite_ho
             page.emulate_media(color_scheme=scheme)
             least, where = page.evaluate(CONTRAST)
             assert least >= 4.5, (scheme, where)
+        assert Axe().run(page)["violations"] == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_list_fits_and_is_legible(browser: Browser, furnished: Installation, width: int) -> None:
+    options = {"viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    with signed_in(browser, furnished, Role.EDITOR, **options) as page:
+        page.route("**/*pictures.invalid*/**", _drawn)
+        page.get_by_role("button", name="List", exact=True).click()
+        for path in ("", "?pile=all", "?pile=mine"):
+            page.goto(f"{furnished.address}/review{path}")
+            assert page.evaluate(WIDE, width) == [], path
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                least, where = page.evaluate(CONTRAST)
+                assert least >= 4.5, (path, scheme, where)
+            violations = Axe().run(page)["violations"]
+            assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in violations] == [], path
+
+
+@pytest.mark.long
+def test_forms_with_a_preview_fit_and_are_legible(browser: Browser, furnished: Installation) -> None:
+    options = {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"}
+    with signed_in(browser, furnished, Role.EDITOR, **options) as page:
+        page.route("**/*pictures.invalid*/**", _drawn)
+        page.goto(f"{furnished.address}/review/add")
+        page.get_by_label("Title").fill("Office closed")
+        page.get_by_label("Text").fill("On Friday.")
+        page.get_by_role("button", name="Preview").click()
+        page.locator("article.card").wait_for()
+        assert Axe().run(page)["violations"] == []
+        page.goto(f"{furnished.address}/review/rules/1")
+        page.get_by_label("Field").select_option("repost")
+        page.get_by_label("Operator").wait_for(state="detached")
+        page.get_by_role("button", name="Preview", exact=True).last.click()
+        page.locator("article.card").first.wait_for()
+        assert page.evaluate(WIDE, 390) == []
         assert Axe().run(page)["violations"] == []

@@ -65,5 +65,41 @@ def test_everything_about_an_item_is_on_its_page(house: Installation) -> None:
     page = ana.get(f"/review/items/{id_}")
 
     assert "Not published: advertising or spam." in page.text
-    assert "hid it: " in page.text
+    assert "<title>Title news0 " in page.text
+    assert '<h1 dir="auto">Title news0</h1>' in page.text
+    assert re.search(r"ana</bdi></strong> hid .*Reason: .*advertising or spam", page.text)
     assert "Original ID" in page.text
+
+
+def test_one_form_hides_an_item_or_everything_from_its_author(house: Installation) -> None:
+    ids = waiting(house.store, 3)
+    ana = house.visitor(role=Role.EDITOR)
+    revision = marks(ana.get("/review").text)[ids[0]].partition(":")[2]
+    page = ana.get(f"/review/items/{ids[0]}").text
+    assert page.count('class="danger"') == 1
+
+    done = ana.post(f"/review/items/{ids[0]}/hide", {"revision": revision, "reason": "3", "words": "an old notice"})
+    assert "Not published: an old notice." in ana.follow(done).text
+    again = ana.follow(ana.post(f"/review/items/{ids[0]}/hide", {"revision": revision, "reason": "3"}))
+    assert "You hid item" in again.message
+
+    all_ = ana.post(f"/review/items/{ids[1]}/hide", {"revision": "0", "reason": "3", "scope": "author"})
+    assert ana.follow(all_).message == "Hid 2 items. A rule hides new items from News Desk."
+    assert "Not published: advertising or spam." in ana.get(f"/review/items/{ids[2]}").text
+
+
+def test_another_story_is_found_by_its_words(house: Installation) -> None:
+    ids = waiting(house.store, 3)
+    ana = house.visitor(role=Role.EDITOR)
+
+    page = ana.get(f"/review/items/{ids[0]}?story=news2").text
+    revision = re.search(r'name="revision" value="(\d+)"', page)
+    assert f'name="other" value="{ids[2]}"' in page
+    assert f'name="other" value="{ids[1]}"' not in page
+    assert revision
+    ana.post(f"/review/items/{ids[0]}/story", {"revision": revision[1], "do": "join", "other": str(ids[2])})
+
+    members = ana.get(f"/review/items/{ids[0]}").text.partition('id="story-title"')[2]
+    assert f'<a href="/review/items/{ids[2]}" dir="auto">Title news2</a>' in members
+    assert "No results for “casino”." in ana.get(f"/review/items/{ids[0]}?story=casino").text
+    assert 'class="complaint"' in ana.get(f"/review/items/{ids[0]}?story=%22").text

@@ -283,7 +283,7 @@ def test_a_pinned_item_comes_first_for_readers(house: Installation) -> None:
     assert page.count('data-id="3"') == 1
     answer = house.somebody().get("/api/v1/activities").text
     assert '"pinned":[{"id":"3"' in answer
-    assert '"editors":{"headline":"Read this","note":"It matters."}' in answer
+    assert '"editors":{"headline":"Read this","note":"It matters.","described_images":[]}' in answer
 
 
 def test_editors_join_and_split_stories_and_take_it_back(house: Installation) -> None:

@@ -50,7 +50,8 @@ def test_a_split_lasts_and_can_be_undone_by_merging(
 
             page.reload()
             assert page.get_by_text("(corrected)").first.is_visible()
-            story.get_by_label("Item number").fill(str(other))
-            story.get_by_role("button", name="Merge with item").click()
+            story.get_by_label("Merge with another item").fill("spring meeting")
+            story.get_by_role("button", name="Search").click()
+            story.locator(f"button[value='{other}']").click()
             page.get_by_text("Merged 1 item into a story.", exact=True).wait_for()
             assert networks.sizes() == [3]

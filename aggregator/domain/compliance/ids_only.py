@@ -82,6 +82,7 @@ def reduced_item(item: Activity) -> Activity:
         countries=tuple(country for country in item.countries if country in reasons),
         reasons=reasons,
         thread=None,
+        descriptions={},
     )
 
 

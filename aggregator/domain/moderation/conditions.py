@@ -60,6 +60,7 @@ class Operator(StrEnum):
 
 FLAGS = frozenset({Field.REPOST, Field.REPLY, Field.SENSITIVE, Field.UNDESCRIBED})
 NUMBERS = frozenset({Field.DAILY_CAP, Field.NEAR_DUPLICATE})
+LIMITS = {Field.DAILY_CAP: 10_000, Field.NEAR_DUPLICATE: _LONGEST_HOURS}  # the highest values of `NUMBERS`
 EXACT = frozenset({Field.KIND, Field.SOURCE, Field.LANGUAGE})  # compared as a whole
 _NAMES = {
     Field.TEXT: "the text", Field.TITLE: "the title", Field.AUTHOR: "the author", Field.URL: "a link",
@@ -224,7 +225,7 @@ def _plain(condition: Condition) -> Test:
 
 
 def _numbered(field: Field, value: str, why: str) -> Test:
-    most = _LONGEST_HOURS if field is Field.NEAR_DUPLICATE else 10_000
+    most = LIMITS[field]
     if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= most:
         raise BadRequestError(f"{value[:20]!r} isn't a whole number from 1 to {most}.")
     number = int(value)

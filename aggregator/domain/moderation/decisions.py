@@ -22,6 +22,7 @@ class DecisionAction(StrEnum):
     JOIN = "join"  # merge into the story of another item
     SPLIT = "split"  # make it a story of its own
     WRITE = "write"  # set the editor's headline and note
+    DESCRIBE = "describe"  # describe images in the editors' words
     UNDO = "undo"
 
 
@@ -35,6 +36,7 @@ PAST: Mapping[DecisionAction, str] = {
     DecisionAction.JOIN: "joined to a story",
     DecisionAction.SPLIT: "split off",
     DecisionAction.WRITE: "wrote on",
+    DecisionAction.DESCRIBE: "described pictures of",
     DecisionAction.UNDO: "undid",
 }
 
@@ -43,6 +45,7 @@ _SENTENCES: Mapping[str, str] = {
     PAST[DecisionAction.JOIN]: "Merged {} into a story",
     PAST[DecisionAction.SPLIT]: "Removed {} from its story",
     PAST[DecisionAction.WRITE]: "Saved the note of {}",
+    PAST[DecisionAction.DESCRIBE]: "Saved the image descriptions of {}",
 }
 
 # Reasons for hiding items, by key; the text is stored in the audit log.

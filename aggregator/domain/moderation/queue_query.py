@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aggregator.domain.search_query import Search
 
 PAGE = 50  # items
+LONG_PAGE = 100  # items, of one line each
 
 
 class QueueTab(StrEnum):

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import BY_RULE, Review, ScheduledTransition
-from aggregator.domain.source import Policy
+from aggregator.domain.descriptions import undescribed
+from aggregator.domain.source import Policy, Undescribed
 from aggregator.text.search_terms import searchable
 
 if TYPE_CHECKING:
@@ -17,9 +18,20 @@ if TYPE_CHECKING:
     from aggregator.domain.moderation.rules import Verdict
     from aggregator.domain.source import Source
 
+WITHOUT_DESCRIPTION = "an image has no description"
+
 
 def under_policy(item: ScreenedActivity, source: Source, now: datetime) -> ScreenedActivity:
-    """Apply the source's delay and trusted authors."""
+    """Apply the source's delay, trusted authors, and its policy on images without description."""
+    item = _scheduled(item, source, now)
+    if source.undescribed is Undescribed.HOLD and undescribed(item.new.content, item.new.object):
+        will_be_shown = item.review is Review.PUBLISHED or item.later is not None
+        if will_be_shown:
+            return replace(item, review=Review.WAITING, review_reason=WITHOUT_DESCRIPTION, later=None)
+    return item
+
+
+def _scheduled(item: ScreenedActivity, source: Source, now: datetime) -> ScreenedActivity:
     if source.policy is not Policy.AUTO and _is_trusted(item.new, source):
         return replace(item, review=Review.PUBLISHED, review_reason="the author is trusted", later=None)
     if source.policy is Policy.DELAY and source.delay is not None:

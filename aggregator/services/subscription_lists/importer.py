@@ -105,8 +105,11 @@ def _kind_of(address: str, name: str = "") -> SourceKind | None:
     return next((kind for kind in ordered if kind.address_key(address)), None)
 
 
+_OPTIONAL = ("every", "floor", "ceiling", "folder", "undescribed")
+
+
 def _terms(entry: Entry) -> Subscription:
-    columns = {name: entry.changes[name] for name in ("every", "floor", "ceiling") if name in entry.changes}
+    columns = {name: entry.changes[name] for name in _OPTIONAL if name in entry.changes}
     return Subscription(
         slug=entry.slug or None,
         name=entry.changes.get("name"),

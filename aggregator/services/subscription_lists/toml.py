@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aggregator.domain.activity import storable_json
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, LONGEST_INTERVAL, SHORTEST_FLOOR
-from aggregator.domain.source import OnEdit, Policy, SourceState
+from aggregator.domain.source import LONGEST_FOLDER, OnEdit, Policy, SourceState, Undescribed
 from aggregator.sources import kinds
 from aggregator.text.durations import duration_text, parse_duration
 
@@ -26,7 +26,7 @@ Table = dict[str, Any]  # of one source, in TOML's types
 _KNOWN = frozenset(
     {
         *("address", "kind", "slug", "name", "policy", "delay", "on_edit", "trusted", "every"),
-        *("floor", "ceiling", "options", "paused"),
+        *("floor", "ceiling", "options", "paused", "folder", "undescribed"),
     }
 )
 _LISTS = frozenset({"trusted", "options", "paused"})  # attributes that OPML holds as JSON
@@ -83,11 +83,28 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # any TOML value
         "trusted": trusted or None,
         **_pace(table, where),
     }
+    changes |= _grouping(table, where)
     if isinstance(table.get("name"), str) and table["name"].strip():
         changes["name"] = table["name"].strip()
     return Entry(
         table["address"].strip(), slug, changes, policy, delay, options, paused, "policy" in table, _kind(table, where)
     )
+
+
+def _grouping(table: Mapping[str, Any], where: str) -> dict[str, str]:
+    """Return the folder and the policy on images without description, if they are set."""
+    found: dict[str, str] = {}
+    if "folder" in table:
+        folder = table["folder"]
+        if not isinstance(folder, str) or len(folder) > LONGEST_FOLDER:
+            raise BadRequestError(f"{where}: folder must be a text of at most {LONGEST_FOLDER} characters.")
+        found["folder"] = " ".join(folder.split())
+    if "undescribed" in table:
+        try:
+            found["undescribed"] = Undescribed(table["undescribed"]).value
+        except ValueError as problem:
+            raise BadRequestError(f"{where}: {problem}.") from None
+    return found
 
 
 def _known_table(table: Any, where: str) -> Table:  # noqa: ANN401  # any TOML value
@@ -171,6 +188,8 @@ def table_of(source: Source) -> Table:
             else {}
         ),
         **({"ceiling": duration_text(source.ceiling.total_seconds())} if source.ceiling != _CEILING else {}),
+        **({"folder": source.folder} if source.folder else {}),
+        **({"undescribed": source.undescribed.value} if source.undescribed is not Undescribed.ALLOW else {}),
         **({"options": options} if options else {}),
         **({"paused": True} if source.state is not SourceState.ACTIVE else {}),
     }

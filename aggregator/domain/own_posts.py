@@ -1,0 +1,38 @@
+"""Define when a post of our own editors is shown. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+SOURCE = "desk"  # slug of the source of our own posts
+PICTURE_PATH = "/uploads/"  # of the pictures of posts, in public addresses
+PICTURE_NAME = r"[0-9a-f]{32}\.webp"
+
+
+class PostState(StrEnum):
+    """The plan for a post that is not shown yet; a post that is shown stays so when it is edited."""
+
+    PUBLISH = "publish"  # at once
+    SCHEDULE = "schedule"
+    DRAFT = "draft"
+
+
+class PostPlan(NamedTuple):
+    """When a post is shown."""
+
+    state: PostState = PostState.PUBLISH
+    due: datetime | None = None  # of a scheduled post
+
+    def reason(self, who: str) -> str:
+        """Return why the post is shown or not, as its review state gives it."""
+        reasons = {
+            PostState.PUBLISH: f"added by {who}",
+            PostState.SCHEDULE: f"scheduled by {who}",
+            PostState.DRAFT: f"a draft of {who}",
+        }
+        return reasons[self.state]
