@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from aggregator.config.portal_folder import Configuration
+from aggregator.domain.activity import EARLIEST
 from aggregator.domain.secrets import Secret
 from aggregator.reader.api import Api
 from aggregator.reader.authentication import Authenticator
@@ -28,9 +29,14 @@ from aggregator.reader.feed_endpoints import Feeds
 from aggregator.reader.html_pages import DocumentationPages, StreamPages
 from aggregator.reader.metrics.endpoint import PATH as METRICS_PATH
 from aggregator.reader.metrics.endpoint import MetricsEndpoint
+from aggregator.reader.oembed import OEmbedRoutes
 from aggregator.reader.openapi import document
+from aggregator.reader.page_metadata import MetadataBuilder
 from aggregator.reader.rate_limits import Admission, RateLimits
 from aggregator.reader.response_cache import ResponseCache
+from aggregator.reader.sharing import SharingTerms
+from aggregator.reader.site_files import SiteFiles
+from aggregator.reader.sitemaps import SitemapRoutes
 from aggregator.reader.sse import LiveStream
 from aggregator.reader.thumbnails import Thumbnails
 from aggregator.reader.visibility import PUBLIC
@@ -58,8 +64,11 @@ _IN_MEMORY = Secret("memory://")
 _PAGES_GOOD_FOR = 300  # seconds, even if the stream doesn't change: events begin and relative times age
 _PATIENCE = 1.0  # seconds to wait for the last token uses to be written
 _FEEDS = ("/feed.rss", "/feed.atom", "/feed.json", "/feed.as2")
-_KEPT = frozenset({"/", "/api/v1/activities", "/api/v1/facets", "/embed", "/embed/items", *_FEEDS})
-_KEPT_BELOW = ("/activities/", "/api/v1/activities/")
+_KEPT = frozenset(
+    {"/", "/api/v1/activities", "/api/v1/facets", "/embed", "/embed/items", "/oembed", "/sitemap.xml", *_FEEDS}
+)
+_KEPT_BELOW = ("/activities/", "/api/v1/activities/", "/sitemap-")
+_CONFIGURED = ("/oembed", "/activities/", "/sitemap-pages.xml")  # responses that contain the portal's name or topics
 _TELLING_OF_HEALTH = frozenset({"/", "/api/v1/activities"})
 
 
@@ -154,6 +163,7 @@ class _Site:
     public_url: str | None
     prefix: str
     locale: str
+    terms: SharingTerms
 
 
 def create_app(
@@ -193,7 +203,10 @@ def create_app(
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
     background = _Background(store, clock, audience)
     admission = Admission(background.callers, RateLimits(rate, rate_store))
-    site = _Site(store, clock, background, admission, pages, problems, configuration, public_url, prefix, locale)
+    site = _Site(
+        *(store, clock, background, admission, pages, problems, configuration, public_url, prefix, locale),
+        terms=SharingTerms(audience, embeddable),
+    )
     if metrics is not None:
         background.metrics = MetricsEndpoint(
             metrics.readers,
@@ -250,6 +263,8 @@ def _response_cache(site: _Site, trusted_proxies: Sequence[Network]) -> Response
     )
 
     def edition(path: str) -> tuple[datetime, object] | None:
+        if path.startswith(_CONFIGURED):
+            return EARLIEST, site.configuration.stamp
         if path != "/":
             return None
         began = site.clock().timestamp() // _PAGES_GOOD_FOR * _PAGES_GOOD_FOR
@@ -298,8 +313,17 @@ def _add_routes(
     feeds.add_to(app)
     if fetch is not None:
         Thumbnails(store, threads, fetch).add_to(app)
-    language, as2 = site.locale, feeds.activity
-    StreamPages(store, clock, pages, admission, configuration=configuration, language=language, as2=as2).add_to(app)
+    metadata = MetadataBuilder(pages, configuration, site.terms, pictures=fetch is not None)
+    StreamPages(
+        *(store, clock, pages, admission),
+        configuration=configuration,
+        language=site.locale,
+        as2=feeds.activity,
+        metadata=metadata,
+    ).add_to(app)
+    OEmbedRoutes(store, pages, configuration, site.terms, cors_origins).add_to(app)
+    SitemapRoutes(store, clock, pages, configuration).add_to(app)
+    SiteFiles(pages, configuration).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)
     DocumentationPages(partial(document, app, site.public_url), pages, site.problems).add_to(app)
 

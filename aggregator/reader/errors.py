@@ -78,6 +78,12 @@ class GoneError(BadRequestError):
     code = "gone"
 
 
+class UnsupportedFormatError(BadRequestError):
+    """The response is not available in the requested format."""
+
+    code = "unsupported-format"
+
+
 PROBLEMS: Mapping[str, ProblemKind] = {
     "unknown-parameter": ProblemKind(
         HTTPStatus.BAD_REQUEST,
@@ -112,6 +118,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests",
         "Rate limit exceeded for searches and further pages; see Retry-After and RateLimit.",
+    ),
+    "unsupported-format": ProblemKind(
+        HTTPStatus.NOT_IMPLEMENTED, "Unsupported format", "The response is not available in the requested format."
     ),
     "gone": ProblemKind(HTTPStatus.GONE, "Gone", "The activity is no longer available."),
 }

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from aggregator.domain.stream import Page
     from aggregator.domain.tagging.vocabulary import Vocabulary
     from aggregator.reader.health import Health
+    from aggregator.reader.page_metadata import MetadataBuilder
     from aggregator.reader.rate_limits import Admission
     from aggregator.web.pages import Pages
     from aggregator.web.problems import Problems
@@ -95,6 +96,7 @@ class StreamPages:
         configuration: "Configuration",
         language: str,
         as2: "Callable[[Request, str], Response]",
+        metadata: "MetadataBuilder",
     ) -> None:
         self._store = store
         self._admission = admission
@@ -102,6 +104,7 @@ class StreamPages:
         self._pages = pages
         self._configuration = configuration
         self._language = language
+        self._metadata = metadata
         self._as2 = as2  # responds with an activity as ActivityStreams
 
     def add_to(self, app: FastAPI) -> None:
@@ -119,7 +122,8 @@ class StreamPages:
         portal, vocabulary = self._configuration.portal, self._configuration.vocabulary
         query = replace(query_of(values, vocabulary.cohorts), by_story=bool(portal.blocks))
         if portal.blocks and not values:
-            return answer(request, self._pages.render("portal.html", self._portal(portal, vocabulary)), HTML)
+            shown = {**self._portal(portal, vocabulary), "meta": self._metadata.of_page(request, "/")}
+            return answer(request, self._pages.render("portal.html", shown), HTML)
         counted = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
@@ -129,6 +133,7 @@ class StreamPages:
             networks = tx.stream.activities.networks([network.name for network in all_networks()])
             threads = tx.stream.activities.thread_sizes([*found.items, *found.pinned])
         shown = {**self._front(values, query, found, menu, health), **_about(values, query, vocabulary, self._language)}
+        shown["meta"] = self._metadata.of_page(request, "/" + query_string(values), _heading(shown))
         shown |= {"portal": portal, "threads": threads, "networks": _network_choices(values, query, networks)}
         made = answer(request, self._pages.render("front.html", shown), HTML)
         made.headers.update(counted)
@@ -168,9 +173,8 @@ class StreamPages:
 
     def _page(self, request: Request, activity_id: str) -> Response:
         item = shown(self._store, activity_id)
-        return answer(
-            request, self._pages.render("activity.html", {"item": item, "threads": self._threads(item)}), HTML
-        )
+        values = {"item": item, "threads": self._threads(item), "meta": self._metadata.of_item(request, item)}
+        return answer(request, self._pages.render("activity.html", values), HTML)
 
     def card(self, request: Request, activity_id: str) -> Response:
         """Return the card of an activity for an open page."""
@@ -255,6 +259,11 @@ class DocumentationPages:
 
 def _feeds(here: str) -> list[tuple[str, str, str]]:
     return [(f"/feed.{name}{here}", media_type, title) for name, media_type, title in _FEEDS]
+
+
+def _heading(shown: "Mapping[str, Any]") -> str:
+    """Return the heading of a filtered page; "": none."""
+    return ", ".join([*(topic.label for topic in shown["definitions"]), *shown["about"]])
 
 
 def _about(

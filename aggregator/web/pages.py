@@ -24,6 +24,8 @@ from aggregator.web.video_players import player
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from starlette.requests import Request
+
     from aggregator.web.assets import Asset
     from aggregator.web.dates import Dates
 
@@ -52,6 +54,7 @@ class Pages:
         self.dates = dates
         self.home = home
         self._prefix = prefix
+        self._public_url = public_url
         self._environment = Environment(
             loader=ChoiceLoader([PackageLoader(package) for package in (*packages, _OURS)]),
             autoescape=True,
@@ -81,6 +84,10 @@ class Pages:
     def link(self, path: str) -> str:
         """Return the public address of a path."""
         return self._prefix + path
+
+    def base(self, request: Request) -> str:
+        """Return the public URL of this installation."""
+        return self._public_url or f"{request.url.scheme}://{request.url.netloc}{self._prefix}"
 
     def render(self, template: str, values: Mapping[str, Any]) -> bytes:
         """Return a page as UTF-8."""
