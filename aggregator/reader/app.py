@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 
 from aggregator.config.portal_folder import Configuration
 from aggregator.domain.activity import EARLIEST
+from aggregator.domain.errors import NotFoundError
 from aggregator.domain.secrets import Secret
 from aggregator.reader.api import Api
 from aggregator.reader.authentication import Authenticator
@@ -32,13 +33,14 @@ from aggregator.reader.metrics.endpoint import MetricsEndpoint
 from aggregator.reader.oembed import OEmbedRoutes
 from aggregator.reader.openapi import document
 from aggregator.reader.page_metadata import MetadataBuilder
+from aggregator.reader.picture_cache import PictureCache
+from aggregator.reader.picture_routes import PictureRoutes
 from aggregator.reader.rate_limits import Admission, RateLimits
 from aggregator.reader.response_cache import ResponseCache
 from aggregator.reader.sharing import SharingTerms
 from aggregator.reader.site_files import SiteFiles
 from aggregator.reader.sitemaps import SitemapRoutes
 from aggregator.reader.sse import LiveStream
-from aggregator.reader.thumbnails import Thumbnails
 from aggregator.reader.visibility import PUBLIC
 from aggregator.web.app import framed
 from aggregator.web.database_threads import DatabaseThreads
@@ -117,13 +119,14 @@ class ReaderApp(FastAPI):
 class _Background:
     """The parts that start and stop with the server."""
 
-    def __init__(self, store: Store, clock: Clock, audience: Audience) -> None:
+    def __init__(self, store: Store, clock: Clock, audience: Audience, fetch: Callable[[str], bytes] | None) -> None:
         self.pulse = ChangeWatcher(store, clock)
         self.threads = DatabaseThreads(self.pulse)
         self.live = LiveStream(store, self.pulse, clock)
         # A replica may not know yet that a token was revoked.
         self.callers = Authenticator(store.primary, clock, audience, threads=self.threads)
         self.metrics: MetricsEndpoint | None = None
+        self.pictures = PictureCache(fetch or _fetch_nothing)
         self.pulse.hooks.append(self.callers.recheck)
 
     @asynccontextmanager
@@ -138,6 +141,7 @@ class _Background:
         self.threads.close()
         if self.metrics is not None:
             self.metrics.close()
+        self.pictures.close()
         await asyncio.to_thread(self.callers.settle, _PATIENCE)
 
 
@@ -187,7 +191,8 @@ def create_app(
 
     The server must not apply forwarding headers itself (uvicorn: `proxy_headers=False`): `trusted_proxies` decides
     which ones are trusted. `audience` is the visibility of machine-readable output without a token; our own pages show
-    everything. `fetch` downloads video thumbnails; without it there are none. Without `metrics` there is no `/metrics`.
+    everything. `fetch` downloads pictures; without it, each has one of our own in its place. Without `metrics` there is
+    no `/metrics`.
     """
     configuration = configuration or Configuration(None)
     configuration.check()
@@ -199,9 +204,9 @@ def create_app(
         prefix=prefix,
         ids_only=store.ids_only,
     )
-    pages.know(stills=fetch is not None)
+    pages.serve_pictures()
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
-    background = _Background(store, clock, audience)
+    background = _Background(store, clock, audience, fetch)
     admission = Admission(background.callers, RateLimits(rate, rate_store))
     site = _Site(
         *(store, clock, background, admission, pages, problems, configuration, public_url, prefix, locale),
@@ -217,7 +222,7 @@ def create_app(
             prefix=prefix,
         )
     app = _framed_app(site, trusted_proxies, cors_origins)
-    _add_routes(app, site, fetch, cors_origins, embeddable)
+    _add_routes(app, site, cors_origins, embeddable)
     if background.metrics is not None:
         background.metrics.requests.know(app.router.routes)
     return app
@@ -282,7 +287,6 @@ def _response_cache(site: _Site, trusted_proxies: Sequence[Network]) -> Response
 def _add_routes(
     app: ReaderApp,
     site: _Site,
-    fetch: Callable[[str], bytes] | None,
     cors_origins: Sequence[str],
     embeddable: frozenset[str],
 ) -> None:
@@ -311,9 +315,10 @@ def _add_routes(
         clock=clock,
     )
     feeds.add_to(app)
-    if fetch is not None:
-        Thumbnails(store, threads, fetch).add_to(app)
-    metadata = MetadataBuilder(pages, configuration, site.terms, pictures=fetch is not None)
+    cache = site.background.pictures
+    site.background.pulse.hooks.append(cache.follow)
+    PictureRoutes(store, threads, pages, cache).add_to(app)
+    metadata = MetadataBuilder(pages, configuration, site.terms)
     StreamPages(
         *(store, clock, pages, admission),
         configuration=configuration,
@@ -326,6 +331,10 @@ def _add_routes(
     SiteFiles(pages, configuration).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)
     DocumentationPages(partial(document, app, site.public_url), pages, site.problems).add_to(app)
+
+
+def _fetch_nothing(address: str) -> bytes:
+    raise NotFoundError(f"{address} is not fetched: this reader has no client.")
 
 
 def _by_origin(start: Message) -> Message:

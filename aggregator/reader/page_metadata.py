@@ -50,19 +50,17 @@ class PageMetadata:
 class MetadataBuilder:
     """Builds the metadata of pages of one portal."""
 
-    def __init__(self, pages: Pages, configuration: Configuration, terms: SharingTerms, *, pictures: bool) -> None:
+    def __init__(self, pages: Pages, configuration: Configuration, terms: SharingTerms) -> None:
         """Set what all pages share.
 
         Args:
             pages: the portal's pages.
             configuration: has the portal's name.
             terms: what other sites may show.
-            pictures: whether our own server provides the pictures of items.
         """
         self._pages = pages
         self._configuration = configuration
         self._terms = terms
-        self._pictures = pictures
 
     def of_page(self, request: Request, path: str, title: str = "", description: str = "") -> PageMetadata:
         """Return the metadata of a page that is no item's.
@@ -114,7 +112,7 @@ class MetadataBuilder:
 
     def _picture(self, base: str, item: Activity, media: Media) -> str | None:
         address = still(media)
-        if address is None or not self._pictures:
+        if address is None:
             return None
         return base + picture_path(item.id, address, PictureSize.LARGE)
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2.utils import Namespace
 from markupsafe import Markup, escape
 
 from aggregator.domain.compliance.ids_only import embedded_id
@@ -19,6 +20,7 @@ from aggregator.web.addresses import site_name, web_address
 from aggregator.web.assets import assets_of
 from aggregator.web.dates import machine_time
 from aggregator.web.labels import announced, label, noun_of_posts, past_of_repost, sentence
+from aggregator.web.picture_addresses import avatar_path, picture_path, with_own_pictures
 from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from aggregator.domain.activity import Actor
     from aggregator.web.assets import Asset
     from aggregator.web.dates import Dates
 
@@ -63,6 +66,10 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters.update(_FILTERS, sentence=lambda item: sentence(item, dates.language))
+        self._environment.filters.update(
+            picture=lambda address, _item, _size: web_address(address),
+            avatar=lambda actor: web_address(actor.avatar),
+        )
         self._environment.tests["web"] = lambda address: web_address(address) is not None
         self._environment.tests["right_to_left"] = lambda content: is_right_to_left(content.lang, content.text)
         self._environment.tests["without_original"] = without_original
@@ -72,7 +79,7 @@ class Pages:
             framed=frozenset(ids_only),
             item_home=f"{home}/items/" if home else "/activities/",
             link=self.link,
-            stills=False,
+            own_pictures=False,
             stream_home=home or "/",
             public_url=public_url,
         )
@@ -80,6 +87,22 @@ class Pages:
     def know(self, **values: object) -> None:
         """Add globals to all templates."""
         self._environment.globals.update(values)
+
+    def serve_pictures(self) -> None:
+        """Let all pictures come from our own address."""
+
+        def own(address: str | None, item: int, size: str) -> str | None:
+            return self.link(picture_path(item, address, size)) if address and web_address(address) else None
+
+        def avatar(actor: Actor) -> str | None:
+            path = avatar_path(actor)
+            return self.link(path) if path else None
+
+        def cleaned(html: str, item: int) -> Markup:
+            return _cleaned(with_own_pictures(html, item, self.link("")))
+
+        self._environment.filters.update(picture=own, avatar=avatar, cleaned=cleaned)
+        self.know(own_pictures=True)
 
     def link(self, path: str) -> str:
         """Return the public address of a path."""
@@ -91,10 +114,12 @@ class Pages:
 
     def render(self, template: str, values: Mapping[str, Any]) -> bytes:
         """Return a page as UTF-8."""
-        return self._environment.get_template(template).render(values).encode()
+        # The item whose content follows, for the addresses of its pictures; macros can't pass it to all that they call.
+        showing = Namespace(item=0)
+        return self._environment.get_template(template).render(showing=showing, **values).encode()
 
 
-def _cleaned(html: str) -> Markup:
+def _cleaned(html: str, _item: int = 0) -> Markup:
     """Mark stored `Content.html` as safe: it was sanitized before it was stored."""
     return Markup(html)  # noqa: S704  # the one place where outside HTML passes unescaped
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity, Actor, Content
 
 _DIGEST_BYTES = 9
-_IMAGE_SOURCE = re.compile(r'(<img(?: [a-z]+="[^"]*")*? src=")([^"]*)"')  # the sanitizer's regular output
+_IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')  # the sanitizer's regular output
+_SOURCE = re.compile(r' src="([^"]*)"')
 
 
 class PictureSize(StrEnum):
@@ -70,15 +71,18 @@ def picture_urls(item: Activity) -> Iterator[str]:
         yield from _urls_of(content)
 
 
-def with_own_pictures(text: str, item_id: int, link: str) -> str:
-    """Return sanitized HTML whose pictures come from our own server, below the address `link`."""
+def with_own_pictures(text: str, item_id: int, prefix: str) -> str:
+    """Return sanitized HTML whose pictures come from our own server, whose paths have a prefix."""
 
     def replaced(found: re.Match[str]) -> str:
-        address = html.unescape(found[2])
-        own = link + picture_path(item_id, address, PictureSize.LARGE) if web_address(address) else ""
-        return f'{found[1]}{html.escape(own)}"'
+        source = _SOURCE.search(found[1])
+        address = web_address(html.unescape(source[1])) if source else None
+        if source is None or address is None:
+            return ""
+        own = html.escape(prefix + picture_path(item_id, address, PictureSize.LARGE))
+        return found[0].replace(source[0], f' src="{own}"', 1)
 
-    return _IMAGE_SOURCE.sub(replaced, text)
+    return _IMAGE.sub(replaced, text)
 
 
 def _urls_of(content: Content) -> Iterator[str]:
@@ -87,6 +91,7 @@ def _urls_of(content: Content) -> Iterator[str]:
             yield address
     if (preview := preview_of(content)) and (image := web_address(preview.image)):
         yield image
-    for found in _IMAGE_SOURCE.finditer(content.html):
-        if address := web_address(html.unescape(found[2])):
-            yield address
+    for found in _IMAGE.finditer(content.html):
+        for source in _SOURCE.finditer(found[1]):
+            if address := web_address(html.unescape(source[1])):
+                yield address

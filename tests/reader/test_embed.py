@@ -292,14 +292,14 @@ def test_posts_on_x_are_a_link_in_frame_and_element(sqlite_store: Store, path: s
         page = reader.ask(path).text
     assert ON_X in page
     assert "by <bdi>@ana</bdi> on X" in page
-    assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE) if word in page] == []
+    assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE, "/avatars?", "/pictures/") if word in page] == []
 
 
 def test_posts_on_x_are_shown_where_x_has_agreed(sqlite_store: Store) -> None:
     fill_with_tweets(sqlite_store)
     with serving(app_of(sqlite_store, embeddable=frozenset({"x"}))) as reader:
         page = reader.ask("/embed?limit=50").text
-    assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE) if word not in page] == []
+    assert [word for word in (WORDS, QUOTED, NAME, "/avatars?", "/pictures/") if word not in page] == []
     assert "View on X" in page
 
 

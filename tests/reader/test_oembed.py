@@ -128,7 +128,7 @@ def test_the_head_of_an_item_is_complete_and_inert(sqlite_store: Store) -> None:
     media = (Media("image", "https://pictures.example/1.jpg", alt='A "chart"'),)
     actor = Actor("web", "desk", HOSTILE)
     id_ = add(sqlite_store, an_activity("1", title=HOSTILE, text=HOSTILE, actor=actor, media=media, lang="en-GB"))
-    with serving(app_of(sqlite_store, public_url="https://stream.example/news", fetch=lambda _: b"")) as reader:
+    with serving(app_of(sqlite_store, public_url="https://stream.example/news")) as reader:
         page = reader.ask(f"/activities/{id_}").text
         home = reader.ask("/?topic=&utm_source=x").status
     assert home == 400  # an empty topic
@@ -146,6 +146,6 @@ def test_the_head_of_an_item_is_complete_and_inert(sqlite_store: Store) -> None:
 def test_sensitive_pictures_are_no_preview(sqlite_store: Store) -> None:
     media = (Media("image", "https://pictures.example/1.jpg"),)
     id_ = add(sqlite_store, an_activity("1", media=media, sensitive=True, kind=ActivityKind.POST, title=None))
-    with serving(app_of(sqlite_store, fetch=lambda _: b"")) as reader:
+    with serving(app_of(sqlite_store)) as reader:
         head = reader.ask(f"/activities/{id_}").text.partition("</head>")[0]
     assert "/pictures/" not in head

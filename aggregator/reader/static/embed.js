@@ -152,6 +152,7 @@
 
     #show(items) {
       for (const link of items.querySelectorAll('a[href^="/"]')) link.href = new URL(link.getAttribute("href"), home);
+      for (const image of items.querySelectorAll('img[src^="/"]')) image.src = new URL(image.getAttribute("src"), home);
       const focused = this.#root.activeElement;
       const id = focused?.closest("[data-id]")?.dataset.id;
       const name = this.getAttribute("heading");
