@@ -168,6 +168,7 @@ class _Site:
     prefix: str
     locale: str
     terms: SharingTerms
+    rate: Rate | None
 
 
 def create_app(
@@ -211,6 +212,7 @@ def create_app(
     site = _Site(
         *(store, clock, background, admission, pages, problems, configuration, public_url, prefix, locale),
         terms=SharingTerms(audience, embeddable),
+        rate=rate,
     )
     if metrics is not None:
         background.metrics = MetricsEndpoint(
@@ -330,7 +332,7 @@ def _add_routes(
     SitemapRoutes(store, clock, pages, configuration).add_to(app)
     SiteFiles(pages, configuration).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)
-    DocumentationPages(partial(document, app, site.public_url), pages, site.problems).add_to(app)
+    DocumentationPages(partial(document, app, site.public_url), pages, site.problems, metadata, site.rate).add_to(app)
 
 
 def _fetch_nothing(address: str) -> bytes:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.networks import network_of
+from aggregator.reader.known_filters import refuse_unknown
 from aggregator.reader.query_params import (
     FILTERS,
     LIMIT,
@@ -21,7 +22,6 @@ from aggregator.reader.query_params import (
     query_of,
     query_string,
 )
-from aggregator.reader.query_params import refuse_unknown_sources as refuse_unknown
 from aggregator.web.cache_control import ALWAYS_ASK, EMBED_FILE
 from aggregator.web.responses import HTML, answer
 from aggregator.web.security import policy
@@ -118,7 +118,7 @@ class EmbedRoutes:
         query = query_of(few, self._configuration.vocabulary.cohorts)
         counted = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
-            refuse_unknown(query.sources, tx.polling.sources.slug_taken)
+            refuse_unknown(query, tx, self._configuration.vocabulary)
             found = tx.stream.activities.page(query)
             threads = tx.stream.activities.thread_sizes(found.items)
         more = "/" + query_string(values, limit=None)

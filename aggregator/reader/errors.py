@@ -43,6 +43,12 @@ class UnknownSourceError(BadRequestError):
     code = "unknown-source"
 
 
+class UnknownTopicError(BadRequestError):
+    """No topic has this slug."""
+
+    code = "unknown-topic"
+
+
 class UnknownRevisionError(BadRequestError):
     """The revision is newer than this database."""
 
@@ -102,6 +108,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "unknown-kind": ProblemKind(HTTPStatus.BAD_REQUEST, "Unknown kind", "Unknown kind of activity."),
     "unknown-source": ProblemKind(
         HTTPStatus.BAD_REQUEST, "Unknown source", "No source has this slug; see /api/v1/sources."
+    ),
+    "unknown-topic": ProblemKind(
+        HTTPStatus.BAD_REQUEST, "Unknown topic", "No topic has this slug; the message lists them."
     ),
     "bad-search": ProblemKind(HTTPStatus.BAD_REQUEST, "Bad search", "The search has no words, or too many."),
     "unknown-revision": ProblemKind(

@@ -16,15 +16,16 @@ from aggregator.domain.networks import all_networks, network_of
 from aggregator.domain.stream import Query
 from aggregator.domain.tagging.countries import name, sort_key
 from aggregator.reader.blocks import Blocks, world
-from aggregator.reader.docs_page import operations, schemas
+from aggregator.reader.docs_page import change_types, filters, operations, schemas
+from aggregator.reader.examples import EXAMPLE_BASE
 from aggregator.reader.health import read_health
+from aggregator.reader.known_filters import refuse_unknown
 from aggregator.reader.lookup import shown
 from aggregator.reader.query_params import (
     PAGE,
     given,
     query_of,
     query_string,
-    refuse_unknown_sources,
 )
 from aggregator.reader.serialization import encode
 from aggregator.web.labels import plurals
@@ -34,6 +35,7 @@ from aggregator.web.responses import HTML, answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from aggregator.config.option_values import Rate
     from aggregator.config.portal_folder import Configuration
     from aggregator.domain.activity import Activity, SourceRef
     from aggregator.domain.clock import Clock
@@ -126,7 +128,7 @@ class StreamPages:
             return answer(request, self._pages.render("portal.html", shown), HTML)
         counted = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            refuse_unknown(query, tx, self._configuration.vocabulary)
             menu = SourceMenu(tx.polling.sources.choices(_CHOICES, query.sources), tx.polling.sources.count())
             health = read_health(tx, self._clock())
             found = tx.stream.activities.page(query)
@@ -222,12 +224,21 @@ class StreamPages:
 
 
 class DocumentationPages:
-    """Serve the OpenAPI document as JSON and as a page; both are built on the first request."""
+    """Serve the OpenAPI document as JSON and as a page; the document is built on the first request."""
 
-    def __init__(self, build: "Callable[[], dict[str, Any]]", pages: "Pages", problems: "Problems") -> None:
+    def __init__(
+        self,
+        build: "Callable[[], dict[str, Any]]",
+        pages: "Pages",
+        problems: "Problems",
+        metadata: "MetadataBuilder",
+        rate: "Rate | None",
+    ) -> None:
         self._build = build
         self._pages = pages
         self._problems = problems
+        self._metadata = metadata
+        self._rate = rate
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -236,25 +247,35 @@ class DocumentationPages:
 
     async def openapi(self, request: Request) -> Response:
         """Return the OpenAPI document."""
-        return answer(request, (await self._render())[0], "application/json")
+        return answer(request, encode(await asyncio.to_thread(lambda: self._document)), "application/json")
 
     async def docs(self, request: Request) -> Response:
         """Return the documentation page."""
-        return answer(request, (await self._render())[1], HTML)
+        return answer(request, await asyncio.to_thread(self._page, request), HTML)
 
-    async def _render(self) -> tuple[bytes, bytes]:
-        return await asyncio.to_thread(lambda: self._rendered)
+    def _page(self, request: Request) -> bytes:
+        meta = self._metadata.of_page(
+            request, "/docs", "API", "All operations, parameters and schemas of the API, with examples."
+        )
+        return self._pages.render("docs.html", {**self._values, "meta": meta, "base": self._pages.base(request)})
 
     @cached_property
-    def _rendered(self) -> tuple[bytes, bytes]:
-        document = self._build()
-        values = {
+    def _document(self) -> dict[str, Any]:
+        return self._build()
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        document = self._document
+        return {
             "document": document,
             "operations": operations(document),
+            "filters": filters(document),
             "schemas": schemas(document),
+            "changes": change_types(document),
             "problems": self._problems.kinds,
+            "rate": self._rate,
+            "example_base": EXAMPLE_BASE,
         }
-        return encode(document), self._pages.render("docs.html", values)
 
 
 def _feeds(here: str) -> list[tuple[str, str, str]]:

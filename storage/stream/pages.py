@@ -126,6 +126,11 @@ class StreamReading:
         row = self._connection.execute(select(*found)).one() if found else ()
         return [name for name, has_any in zip(names, row, strict=True) if has_any]
 
+    def has_topic(self, slug: str) -> bool:
+        """Return whether a visible activity has a topic."""
+        found = select(exists().where(activity_tag.c.tag == f"topic:{slug}"))
+        return bool(self._connection.execute(found).scalar_one())
+
     def facets(self, query: Query, cohorts: Mapping[str, frozenset[str]]) -> Facets:
         """Count tags among the newest activities that match a query."""
         return facets(self._connection, query, cohorts)

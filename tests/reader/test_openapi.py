@@ -105,7 +105,8 @@ def test_parameters_are_those_that_are_read(document: dict[str, Any]) -> None:
     assert [parameter["name"] for parameter in parameters] == [parameter.name for parameter in STREAM]
     for parameter in parameters:
         assert parameter["description"]
-        Draft202012Validator(parameter["schema"]).validate(parameter["example"])
+        if "example" in parameter:
+            Draft202012Validator(parameter["schema"]).validate(parameter["example"])
 
 
 def test_refusals_are_documented_as_problems(document: dict[str, Any]) -> None:
