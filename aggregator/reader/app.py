@@ -25,6 +25,7 @@ from aggregator.reader.cache_key import CacheKeyBuilder, headers_of
 from aggregator.reader.cache_middleware import CacheMiddleware, Refresher
 from aggregator.reader.change_watcher import ChangeWatcher
 from aggregator.reader.embed import EmbedRoutes
+from aggregator.reader.embed_builder import EmbedBuilder
 from aggregator.reader.errors import PROBLEMS
 from aggregator.reader.feed_endpoints import Feeds
 from aggregator.reader.html_pages import DocumentationPages, StreamPages
@@ -332,6 +333,7 @@ def _add_routes(
     SitemapRoutes(store, clock, pages, configuration).add_to(app)
     SiteFiles(pages, configuration).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)
+    EmbedBuilder(store, pages, admission, configuration, metadata, site.locale).add_to(app)
     DocumentationPages(partial(document, app, site.public_url), pages, site.problems, metadata, site.rate).add_to(app)
 
 

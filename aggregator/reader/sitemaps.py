@@ -26,7 +26,7 @@ MEDIA_TYPE = "application/xml"
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _PAGES = "pages"
 _PART = re.compile(r"0|[1-9][0-9]{0,14}")
-_FIXED = ("/docs",)
+_FIXED = ("/docs", "/embed/builder", "/stats")
 
 
 class SitemapRoutes:
