@@ -42,6 +42,7 @@ from aggregator.reader.sharing import SharingTerms
 from aggregator.reader.site_files import SiteFiles
 from aggregator.reader.sitemaps import SitemapRoutes
 from aggregator.reader.sse import LiveStream
+from aggregator.reader.statistics import StatisticsRoutes
 from aggregator.reader.visibility import PUBLIC
 from aggregator.web.app import framed
 from aggregator.web.database_threads import DatabaseThreads
@@ -67,11 +68,13 @@ _IN_MEMORY = Secret("memory://")
 _PAGES_GOOD_FOR = 300  # seconds, even if the stream doesn't change: events begin and relative times age
 _PATIENCE = 1.0  # seconds to wait for the last token uses to be written
 _FEEDS = ("/feed.rss", "/feed.atom", "/feed.json", "/feed.as2")
+_STATS = ("/stats", "/stats.csv", "/stats.json")
 _KEPT = frozenset(
-    {"/", "/api/v1/activities", "/api/v1/facets", "/embed", "/embed/items", "/oembed", "/sitemap.xml", *_FEEDS}
+    {"/", "/api/v1/activities", "/api/v1/facets", "/embed", "/embed/items", "/oembed", "/sitemap.xml", *_FEEDS, *_STATS}
 )
 _KEPT_BELOW = ("/activities/", "/api/v1/activities/", "/sitemap-")
 _CONFIGURED = ("/oembed", "/activities/", "/sitemap-pages.xml")  # responses that contain the portal's name or topics
+_TIMED = frozenset({"/", *_STATS})  # responses that change with time
 _TELLING_OF_HEALTH = frozenset({"/", "/api/v1/activities"})
 
 
@@ -273,7 +276,7 @@ def _response_cache(site: _Site, trusted_proxies: Sequence[Network]) -> Response
     def edition(path: str) -> tuple[datetime, object] | None:
         if path.startswith(_CONFIGURED):
             return EARLIEST, site.configuration.stamp
-        if path != "/":
+        if path not in _TIMED:
             return None
         began = site.clock().timestamp() // _PAGES_GOOD_FOR * _PAGES_GOOD_FOR
         return datetime.fromtimestamp(began, UTC), site.configuration.stamp
@@ -333,6 +336,7 @@ def _add_routes(
     SitemapRoutes(store, clock, pages, configuration).add_to(app)
     SiteFiles(pages, configuration).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)
+    StatisticsRoutes(store, clock, pages, configuration, metadata, site.locale).add_to(app)
     EmbedBuilder(store, pages, admission, configuration, metadata, site.locale).add_to(app)
     DocumentationPages(partial(document, app, site.public_url), pages, site.problems, metadata, site.rate).add_to(app)
 

@@ -26,6 +26,7 @@ from storage.stream.content_columns import ACTOR, ACTORS, OWN, activity_of, ids_
 from storage.stream.facets import facets
 from storage.stream.item_cache import ITEM_CACHE
 from storage.stream.query import StreamQuery
+from storage.stream.statistics import statistics
 from storage.tables.polling import source
 from storage.tables.stream import activity, activity_tag, actor
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from aggregator.domain.matching.repost_grouping import Entry
     from aggregator.domain.stream import Facets, Query
     from storage.stream.item_cache import ItemCache
+    from storage.stream.statistics import StreamStatistics
 
 
 _object_actor, _quoted_actor = actor.alias("object_actor"), actor.alias("quoted_actor")
@@ -134,6 +136,10 @@ class StreamReading:
     def facets(self, query: Query, cohorts: Mapping[str, frozenset[str]]) -> Facets:
         """Count tags among the newest activities that match a query."""
         return facets(self._connection, query, cohorts)
+
+    def statistics(self, query: Query) -> StreamStatistics:
+        """Count the newest activities that match a query, by day and by tag."""
+        return statistics(self._connection, query)
 
     def _visible_items(self, ids: Iterable[int]) -> dict[int, Activity]:
         """Return activities by id, except those that were hidden meanwhile."""
