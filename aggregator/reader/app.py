@@ -323,7 +323,7 @@ def _add_routes(
     feeds.add_to(app)
     cache = site.background.pictures
     site.background.pulse.hooks.append(cache.follow)
-    PictureRoutes(store, threads, pages, cache).add_to(app)
+    PictureRoutes(store, threads, pages, cache, site.background.pulse).add_to(app)
     metadata = MetadataBuilder(pages, configuration, site.terms)
     StreamPages(
         *(store, clock, pages, admission),

@@ -6,6 +6,7 @@ the item. So this is no open proxy, and a removed item has no pictures at once.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from aggregator.domain.errors import NotFoundError
@@ -24,24 +25,55 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from aggregator.reader.change_watcher import ChangeWatcher, StreamSnapshot
     from aggregator.reader.picture_cache import PictureCache
     from aggregator.web.database_threads import DatabaseThreads
     from aggregator.web.pages import Pages
     from storage.store import Store
 
 _LONGEST_ID = 512
+_MOST_KNOWN = 10_000  # pictures whose owner was looked up
 _AVATAR = tuple(Parameter(name, "", {"type": "string"}, "") for name in ("network", "id", "version"))
 _NO_PICTURE, _NO_AVATAR = "no-picture.svg", "no-avatar.svg"
+
+
+class _KnownPictures:
+    """The pictures that were looked up, while no item was edited or removed since: as valid as cached pages are."""
+
+    def __init__(self, pulse: ChangeWatcher) -> None:
+        self._pulse = pulse
+        self._found: OrderedDict[tuple[str, str], tuple[PictureKey, StreamSnapshot]] = OrderedDict()
+
+    def get(self, name: tuple[str, str]) -> PictureKey | None:
+        """Return a picture by the item and hash, or the network and account, in its address."""
+        found, beat = self._found.get(name), self._pulse.beat
+        if found is None or beat is None or not self._pulse.is_watching:
+            return None
+        key, seen = found
+        return key if seen.epoch == beat.epoch and seen.revision >= self._pulse.unaltered_since else None
+
+    def put(self, name: tuple[str, str], key: PictureKey, seen: StreamSnapshot | None) -> None:
+        """Remember a picture, which was looked up after the stream was seen."""
+        if seen is None:
+            return
+        self._found[name] = (key, seen)
+        self._found.move_to_end(name)
+        while len(self._found) > _MOST_KNOWN:
+            self._found.popitem(last=False)
 
 
 class PictureRoutes:
     """The pictures of one store."""
 
-    def __init__(self, store: Store, threads: DatabaseThreads, pages: Pages, cache: PictureCache) -> None:
+    def __init__(
+        self, store: Store, threads: DatabaseThreads, pages: Pages, cache: PictureCache, pulse: ChangeWatcher
+    ) -> None:
         self._store = store
         self._threads = threads
         self._pages = pages
         self._cache = cache
+        self._pulse = pulse
+        self._known = _KnownPictures(pulse)
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -57,12 +89,16 @@ class PictureRoutes:
         path = request.path_params
         if path["size"] not in {PictureSize.SMALL, PictureSize.LARGE}:
             raise NotFoundError("There is no picture of this size.")
-        item = await self._threads.run(shown, self._store, path["activity_id"])
-        address = find_picture(item, path["digest"])
-        if address is None:
-            raise NotFoundError(f"Activity {item.id} has no such picture.")
-        pixels = PictureSize(path["size"]).pixels
-        return await self._answer(request, PictureKey(f"item:{item.id}", address, pixels), _NO_PICTURE)
+        name, seen = (path["activity_id"], path["digest"]), self._pulse.sure
+        key = self._known.get(name)
+        if key is None:
+            item = await self._threads.run(shown, self._store, path["activity_id"])
+            address = find_picture(item, path["digest"])
+            if address is None:
+                raise NotFoundError(f"Activity {item.id} has no such picture.")
+            key = PictureKey(f"item:{item.id}", address, 0)
+            self._known.put(name, key, seen)
+        return await self._answer(request, key._replace(pixels=PictureSize(path["size"]).pixels), _NO_PICTURE)
 
     async def avatar(self, request: Request) -> Response:
         """Return the picture of an account."""
@@ -70,10 +106,14 @@ class PictureRoutes:
         network, native_id = (values.get(name, [""])[0] for name in ("network", "id"))
         if not native_id.isprintable() or len(native_id) > _LONGEST_ID or not network.isprintable():
             raise NotFoundError("There is no such account.")
-        address = web_address(await self._threads.run(self._avatar_of, network, native_id))
-        if address is None:
-            raise NotFoundError("There is no picture of this account.")
-        key = PictureKey(f"actor:{network}:{native_id}", address, PictureSize.AVATAR.pixels)
+        name, seen = (network, native_id), self._pulse.sure
+        key = self._known.get(name)
+        if key is None:
+            address = web_address(await self._threads.run(self._avatar_of, network, native_id))
+            if address is None:
+                raise NotFoundError("There is no picture of this account.")
+            key = PictureKey(f"actor:{network}:{native_id}", address, PictureSize.AVATAR.pixels)
+            self._known.put(name, key, seen)
         return await self._answer(request, key, _NO_AVATAR)
 
     async def still(self, request: Request) -> Response:

@@ -11,6 +11,7 @@ import pytest
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.activity import ActivityKind, Actor, Link, Media, Review
+from aggregator.domain.errors import StoreUnavailableError
 from tests.building import add_source, an_activity, decide, ingest_now
 from tests.pictures import picture, size_of
 from tests.reader.conftest import app_of
@@ -166,9 +167,25 @@ def test_a_removed_item_empties_the_cache(store: Store) -> None:
         (address,) = sources(reader, "/")
         assert reader.ask(address).headers["content-type"] == "image/webp"
         decide(store, [id_], Review.HIDDEN)
-        assert reader.ask(address).status == 410  # before the watcher knows
+        until(lambda: reader.ask(address).status == 410, seconds=10)
         decide(store, [id_], Review.PUBLISHED)
         until(lambda: reader.ask(address).status == 200 and len(fetched) == 2)
+
+
+def test_pictures_are_served_while_the_database_is_away(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    author = Actor("web", "desk", "Desk", avatar="https://pictures.example/2.png")
+    post: dict[str, Any] = {"kind": ActivityKind.POST, "title": None, "actor": author}
+    add(sqlite_store, **post, media=(Media("image", "https://pictures.example/1.png"),))
+    with serving(app_of(sqlite_store, fetch=lambda _: picture()), watching=True) as reader:
+        addresses = sources(reader, "/")
+        assert len(addresses) == 2
+        assert {reader.ask(address).status for address in addresses} == {200}
+
+        def fails(*_: object) -> None:
+            raise StoreUnavailableError("away")
+
+        monkeypatch.setattr(sqlite_store, "reading", fails)
+        assert {reader.ask(address).status for address in addresses} == {200}
 
 
 def test_a_video_keeps_its_former_address(sqlite_store: Store) -> None:
