@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from aggregator.config.portal_folder import Configuration
 from aggregator.domain.activity import ActivityKind, Actor, Link, Media
 from tests.building import add_source, an_activity, ingest_now
 from tests.pictures import picture
@@ -34,7 +35,7 @@ BROKEN = """async () => {
 
 
 @pytest.fixture
-def reader(sqlite_store: Store) -> Iterator[Reader]:
+def reader(sqlite_store: Store, tmp_path: Path) -> Iterator[Reader]:
     """Serve items of all kinds, with pictures of many publishers; every third one does not answer."""
 
     def fetch(address: str) -> bytes:
@@ -57,11 +58,19 @@ def reader(sqlite_store: Store) -> Iterator[Reader]:
         an_activity("6", html=inline),
     ]
     ingest_now(sqlite_store, add_source(sqlite_store), items)
-    with serving(app_of(sqlite_store, fetch=fetch)) as reader:
+    configuration = tmp_path / "config"
+    configuration.mkdir()
+    blocks = "".join(
+        f'[[block]]\ntype = "{kind}"\ntitle = "{kind}"\n' for kind in ("stream", "news", "social", "video")
+    )
+    (configuration / "portal.toml").write_text(f'name = "A portal"\n{blocks}', encoding="utf-8")
+    with serving(app_of(sqlite_store, fetch=fetch, configuration=Configuration(configuration))) as reader:
         yield reader
 
 
-@pytest.mark.parametrize("path", ["/", "/activities/1", "/activities/4", "/activities/6", "/embed?limit=9", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/", "/?q=text", "/activities/1", "/activities/4", "/activities/6", "/embed?limit=9", "/docs"]
+)
 def test_pages_load_from_one_host(browser: Browser, reader: Reader, tmp_path: Path, path: str) -> None:
     context = browser.new_context(record_har_path=tmp_path / "page.har", viewport={"width": 1440, "height": 900})
     page = context.new_page()
