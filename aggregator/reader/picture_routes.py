@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 _LONGEST_ID = 512
 _MOST_KNOWN = 10_000  # pictures whose owner was looked up
 _AVATAR = tuple(Parameter(name, "", {"type": "string"}, "") for name in ("network", "id", "version"))
-_NO_PICTURE, _NO_AVATAR = "no-picture.svg", "no-avatar.svg"
+_NO_PICTURE, _NO_POSTER, _NO_AVATAR = "no-picture.svg", "no-poster.svg", "no-avatar.svg"
+_SIZES = {PictureSize.SMALL: _NO_PICTURE, PictureSize.LARGE: _NO_PICTURE, PictureSize.POSTER: _NO_POSTER}
 
 
 class _KnownPictures:
@@ -87,7 +88,7 @@ class PictureRoutes:
     async def picture(self, request: Request) -> Response:
         """Return a picture of an item."""
         path = request.path_params
-        if path["size"] not in {PictureSize.SMALL, PictureSize.LARGE}:
+        if path["size"] not in _SIZES:
             raise NotFoundError("There is no picture of this size.")
         name, seen = (path["activity_id"], path["digest"]), self._pulse.sure
         key = self._known.get(name)
@@ -98,7 +99,8 @@ class PictureRoutes:
                 raise NotFoundError(f"Activity {item.id} has no such picture.")
             key = PictureKey(f"item:{item.id}", address, 0)
             self._known.put(name, key, seen)
-        return await self._answer(request, key._replace(pixels=PictureSize(path["size"]).pixels), _NO_PICTURE)
+        size = PictureSize(path["size"])
+        return await self._answer(request, key._replace(pixels=size.pixels), _SIZES[size])
 
     async def avatar(self, request: Request) -> Response:
         """Return the picture of an account."""
@@ -123,8 +125,8 @@ class PictureRoutes:
         address = still(media) if media else None
         if address is None:
             raise NotFoundError(f"There is no picture of activity {item.id}.")
-        key = PictureKey(f"item:{item.id}", address, PictureSize.LARGE.pixels)
-        return await self._answer(request, key, _NO_PICTURE)
+        key = PictureKey(f"item:{item.id}", address, PictureSize.POSTER.pixels)
+        return await self._answer(request, key, _NO_POSTER)
 
     def _avatar_of(self, network: str, native_id: str) -> str | None:
         with self._store.reading() as tx:

@@ -33,11 +33,12 @@ class PictureSize(StrEnum):
     AVATAR = "avatar"
     SMALL = "small"  # next to a headline, and in the preview of a link
     LARGE = "large"  # in galleries and texts
+    POSTER = "poster"  # of a film, behind the button that plays it
 
     @property
     def pixels(self) -> int:
         """The longest side: twice the size on pages, for dense screens."""
-        return {PictureSize.AVATAR: 96, PictureSize.SMALL: 320, PictureSize.LARGE: 1280}[self]
+        return {PictureSize.AVATAR: 96, PictureSize.SMALL: 320}.get(self, 1280)
 
 
 def picture_digest(address: str) -> str:
