@@ -321,6 +321,14 @@ def _add_routes(
         clock=clock,
     )
     feeds.add_to(app)
+    _add_pages(app, site, feeds, cors_origins, embeddable)
+
+
+def _add_pages(
+    app: ReaderApp, site: _Site, feeds: Feeds, cors_origins: Sequence[str], embeddable: frozenset[str]
+) -> None:
+    store, clock, pages, configuration = site.store, site.clock, site.pages, site.configuration
+    threads, admission = site.background.threads, site.admission
     cache = site.background.pictures
     site.background.pulse.hooks.append(cache.follow)
     PictureRoutes(store, threads, pages, cache, site.background.pulse).add_to(app)
