@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from storage.stream.activities import Activities
     from storage.stream.actors import Actors
     from storage.stream.content_reduction import ContentReduction
+    from storage.stream.pictures import PictureOwners
+    from storage.stream.sitemap import Sitemap
     from storage.stream.stories import Stories
     from storage.stream.tags import Tagging
     from storage.stream.unread_entries import UnreadEntries
@@ -91,6 +93,20 @@ class StreamRepositories(_Group):
         from storage.stream.actors import Actors
 
         return Actors(self._connection)
+
+    @cached_property
+    def pictures(self) -> PictureOwners:
+        """Who names a picture."""
+        from storage.stream.pictures import PictureOwners
+
+        return PictureOwners(self._connection)
+
+    @cached_property
+    def sitemap(self) -> Sitemap:
+        """The list for search engines."""
+        from storage.stream.sitemap import Sitemap
+
+        return Sitemap(self._connection)
 
     @cached_property
     def stories(self) -> Stories:

@@ -60,7 +60,7 @@ FENCES = {
         "aggregator.sources.youtube.videos",
         "aggregator.reader.feeds",
     ),
-    "PIL": ("aggregator.web.image_scaling",),
+    "PIL": ("aggregator.web.image_scaling", "aggregator.demo.pictures"),
     "cryptography": ("aggregator.config.credential_encryption",),
     "argon2": ("aggregator.config.passwords",),
     "re2": ("aggregator.domain.moderation.conditions",),

@@ -328,14 +328,14 @@ class Container:
         )
 
     def fetched(self, address: str) -> bytes:
-        """Fetch a web address and return the body.
+        """Fetch a picture and return its bytes.
 
         Raises:
             FetchError, PausedError: the request failed.
         """
 
         async def work() -> bytes:
-            return (await (await self.context()).http.get(address)).body
+            return (await (await self._clients.pictures()).get(address, accept="image/*")).body
 
         return self.run(work())
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from aggregator.fetching.client import Http
+from aggregator.fetching.limits import Limits
 from aggregator.services.api_refusals import StoreRefusals
 from aggregator.services.billing_ledger import StoreSpending
 from aggregator.services.credentials import StoreCredentials
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from storage.store import Store
 
 PRODUCT = "ActivityStreamAggregator"
+PICTURE_LIMITS = Limits(
+    look_up=3.0, connect=3.0, first_byte=5.0, total=7.0, wire=8 * 2**20, decoded=8 * 2**20, redirects=3
+)
 
 
 class PollClients:
@@ -39,6 +44,7 @@ class PollClients:
         self._clock = clock
         self._seal = seal
         self._http: Http | None = None
+        self._pictures: Http | None = None
         self._rate_limiter: HostRateLimiter | None = None
         self._parser: ParserPool | None = None
         self._spending = StoreSpending(store, clock, metered(settings().kinds))
@@ -76,7 +82,19 @@ class PollClients:
             credentials=self._credentials,
         )
 
-    def http(self, limiter: RateLimiter) -> Http:
+    async def pictures(self) -> Http:
+        """Return the client for pictures, which readers of pages wait for: it obeys pauses, but doesn't space requests.
+
+        Without it, the browser of each reader would send the same requests.
+        """
+        if self._pictures is None:
+            from aggregator.services.preview import ReadOnlyRateLimiter
+
+            limiter = ReadOnlyRateLimiter(self._store, self._clock, spacing=timedelta(0))
+            self._pictures = await self.http(limiter, PICTURE_LIMITS).__aenter__()
+        return self._pictures
+
+    def http(self, limiter: RateLimiter, limits: Limits | None = None) -> Http:
         """Return an HTTP client for sources, which is not open yet."""
         settings = self._settings()
         return Http(
@@ -84,6 +102,7 @@ class PollClients:
             private_networks=settings.private_networks,
             rate_limiter=limiter,
             clock=self._clock,
+            limits=limits,
             proxy=settings.proxy.reveal() if settings.proxy else None,
         )
 
@@ -97,6 +116,9 @@ class PollClients:
         if self._http is not None:
             await self._http.__aexit__(None, None, None)
             self._http = None
+        if self._pictures is not None:
+            await self._pictures.__aexit__(None, None, None)
+            self._pictures = None
         if self._parser is not None:
             await self._parser.close()
             self._parser = None

@@ -115,7 +115,7 @@ class _Views:
             "did": did_of(name),
             "handle": handle_of(name),
             "displayName": self._network.accounts[name],
-            "avatar": f"{self._base}/avatars/{name}.svg",
+            "avatar": f"{self._base}/avatars/{name}.png",
             "labels": [],
             "createdAt": "2023-05-01T00:00:00.000Z",
         }

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from aggregator.demo import pictures
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -23,7 +25,6 @@ ENTRIES = 60  # most entries in a feed
 AUTHORITY = "sample.invalid,2014"  # authority of tag: ids, so that entries keep their ids on any port
 
 _STYLE = "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}img{max-width:100%}"
-_HUES = 360
 
 
 class News:
@@ -40,8 +41,8 @@ class News:
             Route("/news.atom", self._atom),
             Route("/events.ics", self._calendar),
             Route("/articles/{name}", self._page),
-            Route("/media/{name}.svg", _pattern),
-            Route("/avatars/{name}.svg", _avatar),
+            Route("/media/{name}.png", _pattern),
+            Route("/avatars/{name}.png", _avatar),
         ]
 
     def _rss(self, request: Request) -> Response:
@@ -153,7 +154,7 @@ def _rss_item(article: Article, base: str) -> str:
         parts.append(f'<media:content url="{base}/articles/{article.name}" type="text/html" medium="video"/>')
     if picture := article.picture:
         parts.append(
-            f'<media:content url="{base}/media/{picture.name}" type="image/svg+xml" medium="image">'
+            f'<media:content url="{base}/media/{picture.name}" type="image/png" medium="image">'
             f'<media:description type="plain">{html.escape(picture.alt)}</media:description></media:content>'
         )
     return f"<item>{''.join(parts)}</item>"
@@ -166,7 +167,7 @@ def _ics_event(event: SiteEvent, base: str) -> str:
         f"CREATED:{event.announced:%Y%m%dT%H%M%SZ}\r\nSUMMARY:Presentation: {title}\r\n"
         f"DTSTART;TZID=Europe/London:{event.day:%Y%m%d}T140000\r\nDTEND;TZID=Europe/London:{event.day:%Y%m%d}T153000\r\n"
         f"LOCATION:Town hall (sample)\r\nURL:{base}/articles/{event.name}\r\n"
-        f"ATTACH;FMTTYPE=image/svg+xml:{base}/media/{event.picture.name}\r\nEND:VEVENT\r\n"
+        f"ATTACH;FMTTYPE=image/png:{base}/media/{event.picture.name}\r\nEND:VEVENT\r\n"
     )
 
 
@@ -190,33 +191,15 @@ def _html_page(title: str, body: str, head: str = "") -> HTMLResponse:
 
 
 def _pattern(request: Request) -> Response:
-    """Draw three circles in colors derived from the name."""
-    hue = _hue(request.path_params["name"])
-    circles = "".join(
-        f'<circle cx="{300 + 300 * n}" cy="{400 - 80 * (n % 2)}" r="{220 - 40 * n}" fill="hsl({hue + 40 * n} 60% 55%)"'
-        ' fill-opacity=".8"/>'
-        for n in range(3)
-    )
-    return _svg(f'viewBox="0 0 1200 800"><rect width="1200" height="800" fill="hsl({hue} 40% 90%)"/>{circles}')
+    return _picture(pictures.pattern(request.path_params["name"]))
 
 
 def _avatar(request: Request) -> Response:
-    """Draw the first letter of the name on a disc."""
-    name = request.path_params["name"]
-    return _svg(
-        f'viewBox="0 0 96 96"><rect width="96" height="96" fill="hsl({_hue(name)} 45% 40%)"/><text x="48" y="64"'
-        ' font-family="sans-serif" font-size="48" text-anchor="middle" fill="#fff">'
-        f"{html.escape(name.removeprefix('sample_')[:1].upper())}</text>"
-    )
+    return _picture(pictures.avatar(request.path_params["name"]))
 
 
-def _svg(inner: str) -> Response:
-    body = f'<svg xmlns="http://www.w3.org/2000/svg" {inner}</svg>'
-    return Response(body, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=3600"})
-
-
-def _hue(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:2], "big") % _HUES
+def _picture(body: bytes) -> Response:
+    return Response(body, media_type=pictures.MEDIA_TYPE, headers={"Cache-Control": "public, max-age=3600"})
 
 
 def _base(request: Request) -> str:

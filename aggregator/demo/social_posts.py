@@ -134,4 +134,4 @@ class SocialPosts:
 
 
 def _picture(number: int, caption: str) -> Picture:
-    return Picture(f"3_{1_500_000_000 + number}", f"sample-{number}.svg", f"{caption} (sample picture)")
+    return Picture(f"3_{1_500_000_000 + number}", f"sample-{number}.png", f"{caption} (sample picture)")

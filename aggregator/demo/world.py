@@ -236,5 +236,5 @@ def _again(number: int) -> str:
 
 def _picture(number: int, text: Text) -> Picture:
     return Picture(
-        f"3_{1_500_000_000 + number}", f"sample-{number}.svg", f"A coloured pattern, sample picture: {text.title}"
+        f"3_{1_500_000_000 + number}", f"sample-{number}.png", f"A coloured pattern, sample picture: {text.title}"
     )

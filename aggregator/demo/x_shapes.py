@@ -53,7 +53,7 @@ class Shapes:
             "id": account.id,
             "name": account.name,
             "username": account.username,
-            "profile_image_url": f"{self._call.base}/avatars/{account.username}.svg",
+            "profile_image_url": f"{self._call.base}/avatars/{account.username}.png",
             "protected": False,
             "verified": False,
             "verified_type": "none",

@@ -15,6 +15,7 @@ from aggregator.reader import schemas, serialization
 from aggregator.reader.errors import UnknownRevisionError
 from aggregator.reader.facets import named
 from aggregator.reader.health import read_health, worker_warning
+from aggregator.reader.known_filters import refuse_unknown
 from aggregator.reader.lookup import shown_with_story
 from aggregator.reader.query_params import (
     CHANGES,
@@ -25,7 +26,6 @@ from aggregator.reader.query_params import (
     given,
     query_of,
     query_string,
-    refuse_unknown_sources,
     whole_number,
 )
 from aggregator.reader.source_params import MOST_SOURCES, SOURCES
@@ -123,7 +123,7 @@ class Api:
         query = query_of(values, vocabulary.cohorts)
         caller, counted = self._admission.admit(request, values)
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            refuse_unknown(query, tx, self._configuration.vocabulary)
             found = tx.stream.activities.facets(query, vocabulary.cohorts)
             names = tx.polling.sources.names(found.counts["source"].keys())
         values_of = named(found, vocabulary, names, self._locale)
@@ -137,7 +137,7 @@ class Api:
         """Return a page and the stale sources that it may be about."""
         beat = self._pulse.sure
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            refuse_unknown(query, tx, self._configuration.vocabulary)
             health = beat.health if beat else read_health(tx, self._clock())
             return tx.stream.activities.page(query), health.of(query.sources)
 
@@ -195,8 +195,8 @@ class Api:
         values = given(request.scope["query_string"], LIVE)
         filters = {name: value for name, value in values.items() if name != "after"}
         query = query_of(filters, self._cohorts)
-        if query.sources:
-            await self._threads.run(self._refuse_unknown, query.sources)
+        if query.sources or query.topics:
+            await self._threads.run(self._refuse_unknown, query)
         last = request.headers.get("last-event-id")
         begin = {"after": [last]} if last is not None and last.isascii() and last.isdigit() else values
         after = whole_number("after", begin, default=-1, most=2**63 - 1)
@@ -207,9 +207,9 @@ class Api:
 
         return _EventStream(self._live, query, audience_now, None if after < 0 else after)
 
-    def _refuse_unknown(self, slugs: frozenset[str]) -> None:
+    def _refuse_unknown(self, query: "Query") -> None:
         with self._store.reading() as tx:
-            refuse_unknown_sources(slugs, tx.polling.sources.slug_taken)
+            refuse_unknown(query, tx, self._configuration.vocabulary)
 
     def sources(self, request: Request) -> Response:
         """Return a page of the sources."""

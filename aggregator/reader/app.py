@@ -16,6 +16,8 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from aggregator.config.portal_folder import Configuration
+from aggregator.domain.activity import EARLIEST
+from aggregator.domain.errors import NotFoundError
 from aggregator.domain.secrets import Secret
 from aggregator.reader.api import Api
 from aggregator.reader.authentication import Authenticator
@@ -23,17 +25,25 @@ from aggregator.reader.cache_key import CacheKeyBuilder, headers_of
 from aggregator.reader.cache_middleware import CacheMiddleware, Refresher
 from aggregator.reader.change_watcher import ChangeWatcher
 from aggregator.reader.embed import EmbedRoutes
+from aggregator.reader.embed_builder import EmbedBuilder
 from aggregator.reader.errors import PROBLEMS
 from aggregator.reader.feed_endpoints import Feeds
 from aggregator.reader.frame_files import FrameFiles
 from aggregator.reader.html_pages import DocumentationPages, StreamPages
 from aggregator.reader.metrics.endpoint import PATH as METRICS_PATH
 from aggregator.reader.metrics.endpoint import MetricsEndpoint
+from aggregator.reader.oembed import OEmbedRoutes
 from aggregator.reader.openapi import document
+from aggregator.reader.page_metadata import MetadataBuilder
+from aggregator.reader.picture_cache import PictureCache
+from aggregator.reader.picture_routes import PictureRoutes
 from aggregator.reader.rate_limits import Admission, RateLimits
 from aggregator.reader.response_cache import ResponseCache
+from aggregator.reader.sharing import SharingTerms
+from aggregator.reader.site_files import SiteFiles
+from aggregator.reader.sitemaps import SitemapRoutes
 from aggregator.reader.sse import LiveStream
-from aggregator.reader.thumbnails import Thumbnails
+from aggregator.reader.statistics import StatisticsRoutes
 from aggregator.reader.uploads import Uploads
 from aggregator.reader.visibility import PUBLIC
 from aggregator.web.app import framed
@@ -60,8 +70,12 @@ _IN_MEMORY = Secret("memory://")
 _PAGES_GOOD_FOR = 300  # seconds, even if the stream doesn't change: events begin and relative times age
 _PATIENCE = 1.0  # seconds to wait for the last token uses to be written
 _FEEDS = ("/feed.rss", "/feed.atom", "/feed.json", "/feed.as2")
-_KEPT = frozenset({"/", "/api/v1/activities", "/api/v1/facets", "/embed", "/embed/items", *_FEEDS})
-_KEPT_BELOW = ("/activities/", "/api/v1/activities/")
+_STATS = ("/stats", "/stats.csv", "/stats.json")
+_KEPT = frozenset(
+    {"/", "/api/v1/activities", "/api/v1/facets", "/embed", "/embed/items", "/oembed", "/sitemap.xml", *_FEEDS, *_STATS}
+)
+_KEPT_BELOW = ("/activities/", "/api/v1/activities/", "/sitemap-")
+_CONFIGURED = ("/oembed", "/sitemap-pages.xml")  # responses that contain the portal's name or topics
 _TELLING_OF_HEALTH = frozenset({"/", "/api/v1/activities"})
 
 
@@ -110,13 +124,14 @@ class ReaderApp(FastAPI):
 class _Background:
     """The parts that start and stop with the server."""
 
-    def __init__(self, store: Store, clock: Clock, audience: Audience) -> None:
+    def __init__(self, store: Store, clock: Clock, audience: Audience, fetch: Callable[[str], bytes] | None) -> None:
         self.pulse = ChangeWatcher(store, clock)
         self.threads = DatabaseThreads(self.pulse)
         self.live = LiveStream(store, self.pulse, clock)
         # A replica may not know yet that a token was revoked.
         self.callers = Authenticator(store.primary, clock, audience, threads=self.threads)
         self.metrics: MetricsEndpoint | None = None
+        self.pictures = PictureCache(fetch or _fetch_nothing)
         self.pulse.hooks.append(self.callers.recheck)
 
     @asynccontextmanager
@@ -131,6 +146,7 @@ class _Background:
         self.threads.close()
         if self.metrics is not None:
             self.metrics.close()
+        self.pictures.close()
         await asyncio.to_thread(self.callers.settle, _PATIENCE)
 
 
@@ -156,6 +172,8 @@ class _Site:
     public_url: str | None
     prefix: str
     locale: str
+    terms: SharingTerms
+    rate: Rate | None
 
 
 def create_app(
@@ -179,7 +197,8 @@ def create_app(
 
     The server must not apply forwarding headers itself (uvicorn: `proxy_headers=False`): `trusted_proxies` decides
     which ones are trusted. `audience` is the visibility of machine-readable output without a token; our own pages show
-    everything. `fetch` downloads video thumbnails; without it there are none. Without `metrics` there is no `/metrics`.
+    everything. `fetch` downloads pictures; without it, each has one of our own in its place. Without `metrics` there is
+    no `/metrics`.
     """
     configuration = configuration or Configuration(None)
     configuration.check()
@@ -194,11 +213,15 @@ def create_app(
     )
     frame_files = FrameFiles(configuration, pages)
     pages.know_current(frame_files.values)
-    pages.know(stills=fetch is not None)
+    pages.serve_pictures()
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
-    background = _Background(store, clock, audience)
+    background = _Background(store, clock, audience, fetch)
     admission = Admission(background.callers, RateLimits(rate, rate_store))
-    site = _Site(store, clock, background, admission, pages, problems, configuration, public_url, prefix, locale)
+    site = _Site(
+        *(store, clock, background, admission, pages, problems, configuration, public_url, prefix, locale),
+        terms=SharingTerms(audience, embeddable),
+        rate=rate,
+    )
     if metrics is not None:
         background.metrics = MetricsEndpoint(
             metrics.readers,
@@ -209,7 +232,7 @@ def create_app(
             prefix=prefix,
         )
     app = _framed_app(site, trusted_proxies, cors_origins)
-    _add_routes(app, site, fetch, cors_origins, embeddable)
+    _add_routes(app, site, cors_origins, embeddable)
     frame_files.add_to(app)
     if background.metrics is not None:
         background.metrics.requests.know(app.router.routes)
@@ -260,6 +283,8 @@ def _response_cache(site: _Site, trusted_proxies: Sequence[Network]) -> Response
             return None
         if path.startswith("/feed."):
             return site.configuration.changed, site.configuration.stamp
+        if path.startswith(_CONFIGURED):
+            return EARLIEST, site.configuration.stamp
         began = site.clock().timestamp() // _PAGES_GOOD_FOR * _PAGES_GOOD_FOR
         return datetime.fromtimestamp(began, UTC), site.configuration.stamp
 
@@ -275,7 +300,6 @@ def _response_cache(site: _Site, trusted_proxies: Sequence[Network]) -> Response
 def _add_routes(
     app: ReaderApp,
     site: _Site,
-    fetch: Callable[[str], bytes] | None,
     cors_origins: Sequence[str],
     embeddable: frozenset[str],
 ) -> None:
@@ -304,13 +328,37 @@ def _add_routes(
         clock=clock,
     )
     feeds.add_to(app)
-    if fetch is not None:
-        Thumbnails(store, threads, fetch).add_to(app)
     Uploads(store, threads).add_to(app)
-    language, as2 = site.locale, feeds.activity
-    StreamPages(store, clock, pages, admission, configuration=configuration, language=language, as2=as2).add_to(app)
+    _add_pages(app, site, feeds, cors_origins, embeddable)
+
+
+def _add_pages(
+    app: ReaderApp, site: _Site, feeds: Feeds, cors_origins: Sequence[str], embeddable: frozenset[str]
+) -> None:
+    store, clock, pages, configuration = site.store, site.clock, site.pages, site.configuration
+    threads, admission = site.background.threads, site.admission
+    cache = site.background.pictures
+    site.background.pulse.hooks.append(cache.follow)
+    PictureRoutes(store, threads, pages, cache, site.background.pulse).add_to(app)
+    metadata = MetadataBuilder(pages, configuration, site.terms)
+    StreamPages(
+        *(store, clock, pages, admission),
+        configuration=configuration,
+        language=site.locale,
+        as2=feeds.activity,
+        metadata=metadata,
+    ).add_to(app)
+    OEmbedRoutes(store, pages, configuration, site.terms, cors_origins).add_to(app)
+    SitemapRoutes(store, clock, pages, configuration).add_to(app)
+    SiteFiles(pages, configuration).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)
-    DocumentationPages(partial(document, app, site.public_url), pages, site.problems).add_to(app)
+    StatisticsRoutes(store, clock, pages, configuration, metadata, site.locale).add_to(app)
+    EmbedBuilder(store, pages, admission, configuration, metadata, site.locale).add_to(app)
+    DocumentationPages(partial(document, app, site.public_url), pages, site.problems, metadata, site.rate).add_to(app)
+
+
+def _fetch_nothing(address: str) -> bytes:
+    raise NotFoundError(f"{address} is not fetched: this reader has no client.")
 
 
 def _by_origin(start: Message) -> Message:

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 CALLER = "aggregator.caller"  # in the scope: the caller, if already known
 _LISTS = frozenset({b"accept", b"accept-encoding", b"if-none-match"})  # headers that may be repeated
 _MOST_REMEMBERED = 200  # characters of a header whose negotiation result is cached
-_IDENTICAL = frozenset({"/", "/embed", "/embed/items"})  # paths whose responses don't depend on a token
+# Paths whose responses don't depend on a token.
+_IDENTICAL = frozenset(
+    {"/", "/embed", "/embed/items", "/oembed", "/sitemap.xml", "/stats", "/stats.csv", "/stats.json"}
+)
 
 
 class Key(NamedTuple):

@@ -5,7 +5,10 @@ are links.
 """
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
+import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -13,17 +16,20 @@ from starlette.responses import HTMLResponse, Response
 
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.networks import network_of
+from aggregator.reader.errors import PROBLEMS
+from aggregator.reader.known_filters import refuse_unknown
 from aggregator.reader.query_params import (
     COLLAPSE,
     FILTERS,
     LIMIT,
     Parameter,
     given,
+    one_of,
     query_of,
     query_string,
 )
-from aggregator.reader.query_params import refuse_unknown_sources as refuse_unknown
-from aggregator.web.cache_control import ALWAYS_ASK, EMBED_FILE
+from aggregator.web.cache_control import ALWAYS_ASK, EMBED_FILE, FRESH, NO_STORE
+from aggregator.web.problems import KINDS
 from aggregator.web.responses import HTML, answer
 from aggregator.web.security import policy
 
@@ -39,12 +45,20 @@ THEMES = ("auto", "light", "dark")
 _FILES = ("embed.js", "embed.css")
 _LONGEST_HEADING = 100
 _FEW = 5
+MOST_ITEMS = 50
 
 THEME = Parameter("theme", "Colours.", {"type": "string", "enum": list(THEMES), "default": "auto"}, "dark")
 HEADING = Parameter("heading", "A heading above it.", {"type": "string", "maxLength": _LONGEST_HEADING}, "Latest")
 REFRESH = Parameter("refresh", "Whether the list follows changes of the stream.", {"enum": ["yes", "no"]}, "no")
+LINKS = Parameter(
+    "links",
+    "Absolute links, for pages of other sites that include the list on their server.",
+    {"enum": ["absolute"]},
+    None,
+)
 ITEMS: "Sequence[Parameter]" = (LIMIT, *FILTERS, COLLAPSE)
 FRAME: "Sequence[Parameter]" = (*ITEMS, THEME, HEADING, REFRESH)
+_OWN_PATH = re.compile(rb'( (?:href|src)=")/(?!/)')
 
 
 class EmbedRoutes:
@@ -87,15 +101,32 @@ class EmbedRoutes:
         return file
 
     def items(self, request: Request) -> Response:
-        """Return the list for the custom element."""
-        values = given(request.scope["query_string"], ITEMS)
+        """Return the list for the custom element, or for pages that include it on their server."""
+        values = given(request.scope["query_string"], (*ITEMS, LINKS))
+        is_included = "links" in values and one_of("links", values.pop("links")[0], ("absolute",)) == "absolute"
         shown, counted = self._shown(request, values)
-        made = answer(request, self._pages.render("embed_items.html", shown), HTML, cache=ALWAYS_ASK)
+        body = self._pages.render("embed_items.html", shown)
+        if is_included:
+            origin = _origin(self._pages.base(request))
+            body = _OWN_PATH.sub(lambda found: found[1] + origin + b"/", body)
+        # The element must see the newest items; a server that includes the list may keep it while removals allow.
+        made = answer(request, body, HTML, cache=FRESH if is_included else ALWAYS_ASK)
         made.headers.update(counted)
         return made
 
     def frame(self, request: Request) -> Response:
-        """Return the page for an iframe."""
+        """Return the page for an iframe; a mistake in its address is named within the frame."""
+        try:
+            made = self._frame(request)
+        except BadRequestError as problem:
+            if _status(problem) != HTTPStatus.BAD_REQUEST:
+                raise
+            body = self._pages.render("embed_problem.html", {"message": str(problem)})
+            made = Response(body, HTTPStatus.BAD_REQUEST, {"Cache-Control": NO_STORE}, HTML)
+        made.headers["Content-Security-Policy"] = self._policy
+        return made
+
+    def _frame(self, request: Request) -> Response:
         values = given(request.scope["query_string"], FRAME)
         theme = values.get("theme", ["auto"])[0]
         if theme not in THEMES:
@@ -107,7 +138,6 @@ class EmbedRoutes:
         body = self._pages.render("embed.html", {**shown, **look, "refresh": refresh})
         made = answer(request, body, HTML, cache=ALWAYS_ASK)
         made.headers.update(counted)
-        made.headers["Content-Security-Policy"] = self._policy
         return made
 
     def _linked_only(self, network: str) -> bool:
@@ -119,7 +149,7 @@ class EmbedRoutes:
         query = query_of(few, self._configuration.vocabulary.cohorts)
         counted = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
-            refuse_unknown(query.sources, tx.polling.sources.slug_taken)
+            refuse_unknown(query, tx, self._configuration.vocabulary)
             found = tx.stream.activities.page(query)
             threads = tx.stream.activities.thread_sizes(found.items)
         live = {name: listed for name, listed in values.items() if name not in {"limit", "collapse"}}
@@ -132,3 +162,12 @@ class EmbedRoutes:
             "live": "/api/v1/live" + query_string(live),
             "linked_only": self._linked_only,
         }, counted
+
+
+def _origin(base: str) -> bytes:
+    parts = urlsplit(base)
+    return f"{parts.scheme}://{parts.netloc}".encode()
+
+
+def _status(problem: BadRequestError) -> HTTPStatus:
+    return {**KINDS, **PROBLEMS}[problem.code].status

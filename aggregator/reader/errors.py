@@ -43,6 +43,12 @@ class UnknownSourceError(BadRequestError):
     code = "unknown-source"
 
 
+class UnknownTopicError(BadRequestError):
+    """No topic has this slug."""
+
+    code = "unknown-topic"
+
+
 class UnknownRevisionError(BadRequestError):
     """The revision is newer than this database."""
 
@@ -78,6 +84,12 @@ class GoneError(BadRequestError):
     code = "gone"
 
 
+class UnsupportedFormatError(BadRequestError):
+    """The response is not available in the requested format."""
+
+    code = "unsupported-format"
+
+
 PROBLEMS: Mapping[str, ProblemKind] = {
     "unknown-parameter": ProblemKind(
         HTTPStatus.BAD_REQUEST,
@@ -97,6 +109,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "unknown-source": ProblemKind(
         HTTPStatus.BAD_REQUEST, "Unknown source", "No source has this slug; see /api/v1/sources."
     ),
+    "unknown-topic": ProblemKind(
+        HTTPStatus.BAD_REQUEST, "Unknown topic", "No topic has this slug; the message lists them."
+    ),
     "bad-search": ProblemKind(HTTPStatus.BAD_REQUEST, "Bad search", "The search has no words, or too many."),
     "unknown-revision": ProblemKind(
         HTTPStatus.CONFLICT,
@@ -112,6 +127,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests",
         "Rate limit exceeded for searches and further pages; see Retry-After and RateLimit.",
+    ),
+    "unsupported-format": ProblemKind(
+        HTTPStatus.NOT_IMPLEMENTED, "Unsupported format", "The response is not available in the requested format."
     ),
     "gone": ProblemKind(HTTPStatus.GONE, "Gone", "The activity is no longer available."),
 }

@@ -99,11 +99,33 @@ _SOURCE = Source(
     ),
 )
 
+_ACTIVITY = "/api/v1/activities/{activity_id}"
+# Queries of the examples that call an operation.
+_QUERIES = {
+    "/api/v1/activities": "?kind=article&limit=5",
+    "/api/v1/facets": "?kind=article",
+    "/api/v1/changes": "?after=0&limit=100",
+    "/api/v1/live": "?kind=event",
+    "/api/v1/sources": "?limit=100",
+    "/events.ics": "?kind=event",
+}
+
+
+EXAMPLE_BASE = "https://stream.example"  # in commands, until the public URL is known
+
+
+def command(base: str, path: str) -> str:
+    """Return the command that calls an operation with curl."""
+    query = _QUERIES.get(path, "?kind=article" if path.startswith("/feed.") else "")
+    options = "-N " if path == "/api/v1/live" else ""  # the stream has no end, so nothing may be buffered
+    return f"curl {options}'{base}{path.replace('{activity_id}', str(_REPOST.id))}{query}'"
+
+
 BY_PATH: Mapping[str, Struct] = {
     "/api/v1/activities": serialization.page(
         Page([_REPOST], Cursor(_REPOST.position, _REPOST.id), _REPOST.revision), EVERYTHING
     ),
-    "/api/v1/activities/{activity_id}": serialization.activity(_REPOST, EVERYTHING),
+    _ACTIVITY: serialization.activity(_REPOST, EVERYTHING),
     "/api/v1/changes": serialization.changes(
         Changes([_REPOST], [(1041, 5121)], [], [(_WHO, 5122)], upto=5122, more=False), "4f1d2c", EVERYTHING, _SEEN
     ),

@@ -21,6 +21,7 @@ from aggregator.reader.feed_stories import Entries
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, Terms, newest
 from aggregator.reader.filter_menu import Names, filter_labels
+from aggregator.reader.known_filters import refuse_unknown
 from aggregator.reader.lookup import shown
 from aggregator.reader.openapi import REFUSED_FILTERS, problem_responses
 from aggregator.reader.query_params import (
@@ -28,7 +29,6 @@ from aggregator.reader.query_params import (
     given,
     query_of,
     query_string,
-    refuse_unknown_sources,
 )
 from aggregator.web.cache_control import FRESH, headers_for
 from aggregator.web.responses import answer
@@ -153,7 +153,7 @@ class Feeds:
         caller, counted = self._admission.admit(request, values)
         items: list[Activity] = []
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            refuse_unknown(query, tx, self._configuration.vocabulary)
             authority = tx.stream.state.tag_authority()
             title = self._title(values, tx.polling.sources.names(query.sources))
             while len(items) < ical_feed.MOST:
@@ -177,7 +177,7 @@ class Feeds:
         caller, counted = self._admission.admit(request, values)
         base, now = self._base(request), self._clock()
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            refuse_unknown(query, tx, self._configuration.vocabulary)
             entries = _entries(tx, query, values)
             authority = tx.stream.state.tag_authority()
             title = self._title(values, tx.polling.sources.names(query.sources))

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 ARCHIVE = Parameter(
     "archive",
-    "An archive document (RFC 5005). The feed links to the newest; each links to the previous one.",
+    "An archive document (RFC 5005), instead of a cursor. The feed links to the newest; each links to the one before.",
     {"type": "string"},
-    "MS4xMzk2NDUxMDQ1MDAwMDAwLjE3",
+    None,
 )
 FIRST = Parameter(
     "page",
-    "For `/feed.as2`: the first page instead of the collection.",
+    "For `/feed.as2`: the first page instead of the collection, and instead of a cursor.",
     {"type": "string", "enum": ["first"]},
-    "first",
+    None,
 )
 FEED: Sequence[Parameter] = (LIMIT, CURSOR, ARCHIVE, FIRST, COLLAPSE, *FILTERS)

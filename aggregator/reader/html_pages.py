@@ -16,7 +16,8 @@ from aggregator.domain.activity import ActivityKind
 from aggregator.domain.matching.stories import leads
 from aggregator.domain.networks import all_networks
 from aggregator.reader.blocks import Blocks, arranged, world
-from aggregator.reader.docs_page import operations, schemas
+from aggregator.reader.docs_page import change_types, filters, operations, schemas
+from aggregator.reader.examples import EXAMPLE_BASE
 from aggregator.reader.facet_cache import FacetCache
 from aggregator.reader.filter_menu import (
     Context,
@@ -27,13 +28,13 @@ from aggregator.reader.filter_menu import (
     menus,
 )
 from aggregator.reader.health import read_health
+from aggregator.reader.known_filters import refuse_unknown
 from aggregator.reader.lookup import shown_with_story
 from aggregator.reader.query_params import (
     PAGE,
     given,
     query_of,
     query_string,
-    refuse_unknown_sources,
 )
 from aggregator.reader.serialization import encode
 from aggregator.web.negotiation import ACTIVITY, media_of
@@ -42,6 +43,7 @@ from aggregator.web.responses import HTML, answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from aggregator.config.option_values import Rate
     from aggregator.config.portal_folder import Configuration
     from aggregator.domain.activity import Activity, SourceRef
     from aggregator.domain.clock import Clock
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from aggregator.domain.stream import Page, Query
     from aggregator.domain.tagging.vocabulary import Vocabulary
     from aggregator.reader.health import Health
+    from aggregator.reader.page_metadata import MetadataBuilder
     from aggregator.reader.rate_limits import Admission
     from aggregator.web.pages import Pages
     from aggregator.web.problems import Problems
@@ -94,6 +97,7 @@ class StreamPages:
         configuration: "Configuration",
         language: str,
         as2: "Callable[[Request, str], Response]",
+        metadata: "MetadataBuilder",
     ) -> None:
         self._store = store
         self._admission = admission
@@ -102,6 +106,7 @@ class StreamPages:
         self._configuration = configuration
         self._language = language
         self._facets = FacetCache()
+        self._metadata = metadata
         self._as2 = as2  # responds with an activity as ActivityStreams
 
     def add_to(self, app: FastAPI) -> None:
@@ -119,10 +124,11 @@ class StreamPages:
         portal, vocabulary = self._configuration.portal, self._configuration.vocabulary
         query = query_of(values, vocabulary.cohorts)
         if portal.blocks and not values:
-            return answer(request, self._pages.render("portal.html", self._portal(portal, vocabulary)), HTML)
+            shown = {**self._portal(portal, vocabulary), "meta": self._metadata.of_page(request, "/")}
+            return answer(request, self._pages.render("portal.html", shown), HTML)
         rates = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            refuse_unknown(query, tx, vocabulary)
             menu = SourceMenu(
                 tx.polling.sources.choices(_CHOICES, query.sources),
                 tx.polling.sources.count(),
@@ -135,8 +141,10 @@ class StreamPages:
             threads = tx.stream.activities.thread_sizes([*found.items, *found.pinned])
         shown = self._front(values, query, found, health)
         context = Context(values, query, vocabulary, facets, self._language, self._pages.dates.number)
-        shown |= self._filters(context, menu, health, present)
-        made = answer(request, self._pages.render("front.html", shown | {"threads": threads}), HTML)
+        shown |= self._filters(context, menu, health, present) | {"threads": threads}
+        title = ", ".join(active.label for active in shown["active"])
+        shown["meta"] = self._metadata.of_page(request, "/" + query_string(values), title)
+        made = answer(request, self._pages.render("front.html", shown), HTML)
         made.headers.update(rates)
         return made
 
@@ -175,7 +183,8 @@ class StreamPages:
 
     def _page(self, request: Request, activity_id: str) -> Response:
         item, others = shown_with_story(self._store, activity_id)
-        values = {"item": item, "others": others, "threads": self._threads(item)}
+        meta = self._metadata.of_item(request, item)
+        values = {"item": item, "others": others, "threads": self._threads(item), "meta": meta}
         return answer(request, self._pages.render("activity.html", values), HTML)
 
     def card(self, request: Request, activity_id: str) -> Response:
@@ -239,12 +248,21 @@ class StreamPages:
 
 
 class DocumentationPages:
-    """Serve the OpenAPI document as JSON and as a page; both are built on the first request."""
+    """Serve the OpenAPI document as JSON and as a page; the document is built on the first request."""
 
-    def __init__(self, build: "Callable[[], dict[str, Any]]", pages: "Pages", problems: "Problems") -> None:
+    def __init__(
+        self,
+        build: "Callable[[], dict[str, Any]]",
+        pages: "Pages",
+        problems: "Problems",
+        metadata: "MetadataBuilder",
+        rate: "Rate | None",
+    ) -> None:
         self._build = build
         self._pages = pages
         self._problems = problems
+        self._metadata = metadata
+        self._rate = rate
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -253,25 +271,35 @@ class DocumentationPages:
 
     async def openapi(self, request: Request) -> Response:
         """Return the OpenAPI document."""
-        return answer(request, (await self._render())[0], "application/json")
+        return answer(request, encode(await asyncio.to_thread(lambda: self._document)), "application/json")
 
     async def docs(self, request: Request) -> Response:
         """Return the documentation page."""
-        return answer(request, (await self._render())[1], HTML)
+        return answer(request, await asyncio.to_thread(self._page, request), HTML)
 
-    async def _render(self) -> tuple[bytes, bytes]:
-        return await asyncio.to_thread(lambda: self._rendered)
+    def _page(self, request: Request) -> bytes:
+        meta = self._metadata.of_page(
+            request, "/docs", "API", "All operations, parameters and schemas of the API, with examples."
+        )
+        return self._pages.render("docs.html", {**self._values, "meta": meta, "base": self._pages.base(request)})
 
     @cached_property
-    def _rendered(self) -> tuple[bytes, bytes]:
-        document = self._build()
-        values = {
+    def _document(self) -> dict[str, Any]:
+        return self._build()
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        document = self._document
+        return {
             "document": document,
             "operations": operations(document),
+            "filters": filters(document),
             "schemas": schemas(document),
+            "changes": change_types(document),
             "problems": self._problems.kinds,
+            "rate": self._rate,
+            "example_base": EXAMPLE_BASE,
         }
-        return encode(document), self._pages.render("docs.html", values)
 
 
 def _present(tx: "Transaction") -> Present:

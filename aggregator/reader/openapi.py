@@ -46,6 +46,7 @@ REFUSED_FILTERS = (
     "bad-search",
     "unknown-kind",
     "unknown-source",
+    "unknown-topic",
     "unknown-parameter",
     "repeated-parameter",
     "bad-request",
@@ -82,15 +83,20 @@ def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
         description=_DESCRIPTION,
         routes=app.routes,
         tags=_TAGS,
-        servers=[{"url": public_url}] if public_url else None,
+        servers=[{"url": public_url or "/"}],
     )
     _, shapes = msgspec.json.schema_components(schemas.RESPONSES, ref_template=_REFERENCE)
     components = made.setdefault("components", {})
     components["schemas"] = {**components.get("schemas", {}), **shapes, "Problem": Problem.model_json_schema()}
     made["components"]["securitySchemes"] = {"portalToken": _PORTAL_TOKEN}
-    for path in made["paths"].values():
-        if str(int(HTTPStatus.UNAUTHORIZED)) in path["get"]["responses"]:
-            path["get"]["security"] = [{}, {"portalToken": []}]
+    for path, methods in made["paths"].items():
+        takes_token = str(int(HTTPStatus.UNAUTHORIZED)) in methods["get"]["responses"]
+        methods["get"]["security"] = [{}, {"portalToken": []}] if takes_token else []
+        for parameter in methods["get"].get("parameters", ()):
+            if parameter["in"] == "path":
+                parameter["description"] = "The id of the activity."
+        command = examples.command(public_url or examples.EXAMPLE_BASE, path)
+        methods["get"]["x-codeSamples"] = [{"lang": "Shell", "label": "curl", "source": command}]
     # Not passed to the routes: FastAPI would drop every null in them.
     for path, example in examples.BY_PATH.items():
         made["paths"][path]["get"]["responses"]["200"]["content"][JSON]["example"] = msgspec.to_builtins(example)

@@ -25,12 +25,11 @@ from aggregator.reader.errors import (
     RepeatedParameterError,
     UnknownKindError,
     UnknownParameterError,
-    UnknownSourceError,
 )
 from aggregator.reader.schemas import ITEM_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 _MOST_VALUES = 100  # of all parameters of a request
 _SHOWN = 80  # characters of a wrong value in the message
@@ -43,19 +42,20 @@ class Parameter:
     name: str
     description: str
     schema: Mapping[str, Any]
-    example: Any
+    example: Any  # that every installation accepts; None: none, since values differ between installations
     repeatable: bool = False
 
     def documented(self) -> dict[str, Any]:
         """Return the OpenAPI parameter object."""
         style = {"style": "form", "explode": True} if self.repeatable else {}
+        example = {} if self.example is None else {"example": self.example}
         return {
             "name": self.name,
             "in": "query",
             "required": False,
             "description": self.description,
             "schema": dict(self.schema),
-            "example": self.example,
+            **example,
             **style,
         }
 
@@ -70,7 +70,7 @@ _HAS = ("media", "event")
 _NOWHERE = frozenset({"ZZ"})  # matches no activity (ISO 3166 reserves this code for users)
 
 
-def _several(name: str, description: str, example: list[str], *, pattern: re.Pattern[str]) -> Parameter:
+def _several(name: str, description: str, example: list[str] | None, *, pattern: re.Pattern[str]) -> Parameter:
     return Parameter(
         name,
         f"{description} Repeatable, or separated by commas.",
@@ -89,9 +89,9 @@ KIND = Parameter(
 )
 SOURCE = Parameter(
     "source",
-    "Only these sources, by slug. Repeatable, or separated by commas.",
+    "Only these sources, by slug, such as `ministry-news`. Repeatable, or separated by commas.",
     {"type": "array", "items": {"type": "string"}},
-    ["ministry-news"],
+    None,
     repeatable=True,
 )
 CURSOR = Parameter(
@@ -120,7 +120,7 @@ NOT_WITHHELD_IN = Parameter(
     repeatable=True,
 )
 NETWORK = _several("network", "Only these networks: x, web, ...", ["x"], pattern=_NETWORK)
-TOPIC = _several("topic", "Only about these topics, by slug.", ["open-data"], pattern=_TOPIC)
+TOPIC = _several("topic", "Only about these topics, by slug, such as `open-data`.", None, pattern=_TOPIC)
 COUNTRY = _several("country", "Only about these countries (ISO 3166, two letters).", ["GH"], pattern=_COUNTRY)
 LANG = _several("lang", "Only in these languages (BCP 47); `en` also finds `en-GB`.", ["en"], pattern=_LANGUAGE)
 HAS = Parameter(
@@ -161,7 +161,7 @@ FIELDS = Parameter(
     ["id", "title", "url"],
     repeatable=True,
 )
-COHORT = _several("cohort", "Only about countries in these cohorts.", ["1"], pattern=_COHORT)
+COHORT = _several("cohort", "Only about countries in these cohorts, such as `1`.", None, pattern=_COHORT)
 COLLAPSE = Parameter(
     "collapse",
     "Which entries are merged if they are within 40 entries. `story`: items with the same link, and reposts of the "
@@ -179,8 +179,8 @@ PAGE: Sequence[Parameter] = (CURSOR, *FILTERS, COLLAPSE)
 AFTER = Parameter(
     "after",
     "The last revision you have: `next` of an earlier response, or the id of an event. 0: from the start.",
-    {"type": "integer", "minimum": 0},
-    5120,
+    {"type": "integer", "minimum": 0, "default": 0},
+    0,
 )
 WAIT = Parameter(
     "wait",
@@ -279,17 +279,6 @@ def whole_number(name: str, values: Mapping[str, Sequence[str]], *, default: int
         refusal = BadLimitError if name == "limit" else BadRequestError
         raise refusal(f"{name} is {value[:_SHOWN]!r}, but it must be a whole number from {least} to {most}.")
     return int(value)
-
-
-def refuse_unknown_sources(slugs: Iterable[str], known: Callable[[str], bool]) -> None:
-    """Check the requested sources; `known` looks up a slug, including those of removed sources.
-
-    Raises:
-        UnknownSourceError: one of them doesn't exist.
-    """
-    for slug in sorted(slugs):
-        if not slug.isprintable() or not known(slug):  # PostgreSQL would raise its own error for NUL
-            raise UnknownSourceError(f"Unknown source {slug[:_SHOWN]!r}; see /api/v1/sources.")
 
 
 def query_string(values: Mapping[str, Sequence[str]], **changes: object) -> str:

@@ -284,6 +284,27 @@ class FacetList(Struct, frozen=True):
     partial: Annotated[bool, _doc("True: more activities match than were counted; `since` limits the range")]
 
 
+class DayCount(Struct, frozen=True):
+    """The number of activities of a day."""
+
+    date: Annotated[str, _doc("Day (UTC)", "2014-04-15")]
+    count: Annotated[int, _doc("Number of activities", 12)]
+
+
+class Statistics(Struct, frozen=True):
+    """The numbers of a period: by day, oldest first, and by value, highest first."""
+
+    since: Annotated[str, _doc("First day (UTC)", "2014-04-01")]
+    days: tuple[DayCount, ...]
+    source: tuple[FacetValue, ...]
+    topic: tuple[FacetValue, ...]
+    country: tuple[FacetValue, ...]
+    network: tuple[FacetValue, ...]
+    kind: tuple[FacetValue, ...]
+    counted: Annotated[int, _doc("Number of activities counted: the newest of the period", 840)]
+    partial: Annotated[bool, _doc("True: the period has more activities than were counted")]
+
+
 class SourceItem(Struct, frozen=True):
     """A source and its status."""
 
@@ -377,4 +398,4 @@ class Readiness(Struct, frozen=True):
     replica_lag: Annotated[float | None, _doc("Seconds by which the replica is behind; null without one", 0.2)] = None
 
 
-RESPONSES = (ActivityPage, ActivityItem, FacetList, ChangeList, SourceList, Liveness, Readiness)
+RESPONSES = (ActivityPage, ActivityItem, FacetList, ChangeList, SourceList, Liveness, Readiness, Statistics)

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from storage.store import Store
 
 
+_MOST_HOSTS = 10_000  # that a limiter remembers
+
+
 class ReadOnlyRateLimiter:
-    """The `RateLimiter` port of one preview: obeys the pauses in the store and spaces its own requests."""
+    """The `RateLimiter` port without writes: obeys the pauses in the store and spaces its own requests."""
 
     def __init__(self, store: Store, clock: Clock, *, spacing: timedelta) -> None:
         self._store = store
@@ -60,12 +63,16 @@ class ReadOnlyRateLimiter:
                 raise left_alone(policy.name, until, reason, now)
         async with self._lock:
             await asyncio.sleep(max(0.0, self._next.get(policy.name, 0.0) - time.monotonic()))
+            if len(self._next) > _MOST_HOSTS:
+                self._next.clear()
             self._next[policy.name] = time.monotonic() + policy.spacing.total_seconds()
         yield HostTurn()
 
     async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
-        """Send no further request of this preview to a host."""
+        """Send no further request to a host."""
         del endpoint
+        if len(self._paused) > _MOST_HOSTS:
+            self._paused.clear()
         end = until or self._clock() + FIRST_PAUSE
         self._paused[host] = (end, reason)
         return end

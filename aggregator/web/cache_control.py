@@ -11,6 +11,7 @@ NO_STORE = "no-store"
 IMMUTABLE = "public, max-age=31536000, immutable"  # files with their version in the path
 # Files of the embed: sites link to their addresses, which have no version.
 EMBED_FILE = "public, max-age=300, stale-while-revalidate=86400, stale-if-error=604800"
+SITE_FILE = "public, max-age=3600"  # robots.txt, icons, manifest: nothing of an item is in them
 THUMBNAIL = "public, max-age=60"  # removed items leave caches soon; revalidation costs no bytes
 
 

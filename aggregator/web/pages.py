@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2.utils import Namespace
 from markupsafe import Markup, escape
 
 from aggregator.domain.compliance.ids_only import embedded_id
@@ -20,11 +21,15 @@ from aggregator.web.addresses import site_name, web_address
 from aggregator.web.assets import assets_of
 from aggregator.web.dates import html_time, sortable_time
 from aggregator.web.labels import announced, is_named_as_handle, label, noun_of_posts, past_of_repost
+from aggregator.web.picture_addresses import avatar_path, picture_path, with_own_pictures
 from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from starlette.requests import Request
+
+    from aggregator.domain.activity import Actor
     from aggregator.domain.clock import Clock
     from aggregator.web.assets import Asset
     from aggregator.web.dates import Dates
@@ -57,6 +62,7 @@ class Pages:
         self.home = home
         self._prefix = prefix
         self._current: Callable[[], Mapping[str, Any]] = dict
+        self._public_url = public_url
         self._environment = Environment(
             loader=ChoiceLoader([PackageLoader(package) for package in (*packages, _OURS)]),
             autoescape=True,
@@ -65,7 +71,10 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            _FILTERS, day_or_hour=lambda moment: dates.day_or_hour(moment, dates.local_day(clock()))
+            _FILTERS,
+            day_or_hour=lambda moment: dates.day_or_hour(moment, dates.local_day(clock())),
+            picture=lambda address, _item, _size: web_address(address),
+            avatar=lambda actor: web_address(actor.avatar),
         )
         self._environment.tests["web"] = lambda address: web_address(address) is not None
         self._environment.tests["right_to_left"] = lambda content: is_right_to_left(content.lang, content.text)
@@ -78,7 +87,7 @@ class Pages:
             item_home=f"{home}/items/" if home else "/activities/",
             link=self.link,
             link_to=lambda address: self.link(address) if address.startswith("/") else address,
-            stills=False,
+            own_pictures=False,
             stream_home=home or "/",
             public_url=public_url,
         )
@@ -91,16 +100,38 @@ class Pages:
         """Add values to all templates that are read for each page."""
         self._current = values
 
+    def serve_pictures(self) -> None:
+        """Let all pictures come from our own address."""
+
+        def own(address: str | None, item: int, size: str) -> str | None:
+            return self.link(picture_path(item, address, size)) if address and web_address(address) else None
+
+        def avatar(actor: Actor) -> str | None:
+            path = avatar_path(actor)
+            return self.link(path) if path else None
+
+        def cleaned(html: str, item: int) -> Markup:
+            return _cleaned(with_own_pictures(html, item, self.link("")))
+
+        self._environment.filters.update(picture=own, avatar=avatar, cleaned=cleaned)
+        self.know(own_pictures=True)
+
     def link(self, path: str) -> str:
         """Return the public address of a path."""
         return self._prefix + path
 
+    def base(self, request: Request) -> str:
+        """Return the public URL of this installation."""
+        return self._public_url or f"{request.url.scheme}://{request.url.netloc}{self._prefix}"
+
     def render(self, template: str, values: Mapping[str, Any]) -> bytes:
         """Return a page as UTF-8."""
-        return self._environment.get_template(template).render({**self._current(), **values}).encode()
+        # The item whose content follows, for the addresses of its pictures; macros can't pass it to all that they call.
+        known = {"showing": Namespace(item=0), **self._current(), **values}
+        return self._environment.get_template(template).render(known).encode()
 
 
-def _cleaned(html: str) -> Markup:
+def _cleaned(html: str, _item: int = 0) -> Markup:
     """Mark stored `Content.html` as safe: it was sanitized before it was stored.
 
     A link whose address was dropped keeps no attribute: `rel` without `href` is invalid.

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Images come from any publisher's host; everything else is same-origin, and nothing is inline.
+# Everything is same-origin but players and films, which load on a click, and nothing is inline.
 _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
     "style-src": "'self'",
-    "img-src": "'self' https: http:",
+    "img-src": "'self'",
     "frame-src": " ".join(FRAMES),  # players, loaded on a click
     "media-src": "https: http:",
     "connect-src": "'self'",

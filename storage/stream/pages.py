@@ -26,6 +26,7 @@ from storage.stream.content_columns import ACTOR, ACTORS, OWN, activity_of, ids_
 from storage.stream.facets import facets
 from storage.stream.item_cache import ITEM_CACHE
 from storage.stream.query import MOST_EXAMINED, StreamQuery
+from storage.stream.statistics import statistics
 from storage.tables.polling import source
 from storage.tables.stream import activity, activity_tag, actor
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from aggregator.domain.matching.repost_grouping import Entry
     from aggregator.domain.stream import Facets, Query
     from storage.stream.item_cache import ItemCache
+    from storage.stream.statistics import StreamStatistics
 
 
 _object_actor, _quoted_actor = actor.alias("object_actor"), actor.alias("quoted_actor")
@@ -126,9 +128,18 @@ class StreamReading:
         row = self._connection.execute(select(*found)).one() if found else ()
         return [value for value, has_any in zip(values, row, strict=True) if has_any]
 
+    def has_topic(self, slug: str) -> bool:
+        """Return whether a visible activity has a topic."""
+        found = select(exists().where(activity_tag.c.tag == f"topic:{slug}"))
+        return bool(self._connection.execute(found).scalar_one())
+
     def facets(self, query: Query, cohorts: Mapping[str, frozenset[str]], *, most: int = MOST_EXAMINED) -> Facets:
         """Count tags among the newest activities that match a query."""
         return facets(self._connection, query, cohorts, most=most)
+
+    def statistics(self, query: Query) -> StreamStatistics:
+        """Count the newest activities that match a query, by day and by tag."""
+        return statistics(self._connection, query)
 
     def _visible_items(self, ids: Iterable[int]) -> dict[int, Activity]:
         """Return activities by id, except those that were hidden meanwhile."""

@@ -88,7 +88,9 @@ def embedded(
         app = app_of(store, cors_origins=(portal.address,), embeddable=frozenset({"x"}) if x_embed else frozenset())
         with serving(app, watching=True) as reader:
             here = reader.address
-            portal.policy = f"default-src 'none'; script-src {here}; connect-src {here}; img-src *; style-src {here}"
+            portal.policy = (
+                f"default-src 'none'; script-src {here}; connect-src {here}; img-src {here}; style-src {here}"
+            )
             portal.body = (
                 f'<script src="{here}/embed.js" defer></script>'
                 f'<activity-stream heading="Latest" {attributes}><a href="{here}/">The stream</a></activity-stream>'
@@ -118,6 +120,23 @@ def fill(store: Store) -> None:
     )
     ingest_now(store, tweets, [NewActivity("1", "x:1", post, entry_digest="1", raw=b"{}")])
     ingest_now(store, source, [an_activity(f"n{n}", published=NOON - (9 - n) * MINUTE) for n in range(6)])
+
+
+@pytest.mark.browser
+def test_pictures_come_from_the_reader_alone(sqlite_store: Store, browser: Browser) -> None:
+    media = (Media("image", "https://pictures.example/1.png", alt="A hall"),)
+    author = Actor("web", "1", "Ada", avatar="https://pictures.example/2.png")
+    post = an_activity("1", kind=ActivityKind.POST, title=None, media=media, actor=author)
+    ingest_now(sqlite_store, add_source(sqlite_store), [post])
+    with embedded(sqlite_store, browser) as (page, content):
+        page.locator("activity-stream .frame-of img").wait_for()
+        images = page.locator("activity-stream img")
+        assert images.count() == 2
+        loaded = "(image) => image.decode().then(() => image.naturalWidth > 0)"
+        for image in images.all():
+            image.evaluate("(image) => (image.loading = 'eager')")
+            assert image.evaluate(loaded)
+        assert content == []
 
 
 def titles(page: Page) -> list[str]:
@@ -292,14 +311,14 @@ def test_posts_on_x_are_a_link_in_frame_and_element(sqlite_store: Store, path: s
         page = reader.ask(path).text
     assert ON_X in page
     assert "by <bdi>@ana</bdi> on X" in page
-    assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE) if word in page] == []
+    assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE, "/avatars?", "/pictures/") if word in page] == []
 
 
 def test_posts_on_x_are_shown_where_x_has_agreed(sqlite_store: Store) -> None:
     fill_with_tweets(sqlite_store)
     with serving(app_of(sqlite_store, embeddable=frozenset({"x"}))) as reader:
         page = reader.ask("/embed?limit=50").text
-    assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE) if word not in page] == []
+    assert [word for word in (WORDS, QUOTED, NAME, "/avatars?", "/pictures/") if word not in page] == []
     assert "View on X" in page
 
 

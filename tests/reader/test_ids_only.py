@@ -34,6 +34,7 @@ PATHS = (
     "/activities/1",
     "/activities/2",
     "/activities/2/card",
+    "/activities/1/embed",
     "/activities/1.as2",
     "/api/v1/activities",
     "/api/v1/activities/1",

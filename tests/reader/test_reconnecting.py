@@ -78,7 +78,8 @@ def embeds(reader: str, *attributes: str) -> str:
 
 def policy(reader: str) -> str:
     return (
-        f"default-src 'none'; script-src {reader}; connect-src {reader}; img-src *; style-src {reader}" + TRUSTED_TYPES
+        f"default-src 'none'; script-src {reader}; connect-src {reader}; img-src {reader}; style-src {reader}"
+        + TRUSTED_TYPES
     )
 
 

@@ -36,6 +36,13 @@ def add(parent: _Element, name: str, text: str | None = None, /, **attributes: s
     return made
 
 
+def root_of(name: str, namespace: str | None = None) -> _Element:
+    """Return a root element, in a default namespace if one is given."""
+    if namespace is None:
+        return etree.Element(name)
+    return etree.Element(f"{{{namespace}}}{name}", nsmap={None: namespace})  # type: ignore[dict-item]  # as above
+
+
 def in_language(element: _Element, lang: str | None) -> None:
     """Set the language of an element's texts."""
     if lang:

@@ -129,6 +129,7 @@
       const limit = Math.min(Math.max(Number.parseInt(this.getAttribute("limit") ?? "5", 10) || 5, 1), 50);
       const request = new XMLHttpRequest();
       request.open("GET", `${home}embed/items${this.#query({ limit })}`);
+      request.setRequestHeader("Accept", "text/html");
       request.responseType = "document"; // parsed by the browser, as Trusted Types require
       request.timeout = retry;
       request.onloadend = () => {
@@ -138,20 +139,24 @@
         if (items) {
           this.#show(items);
           if (request.getResponseHeader("Cache-Status")?.includes("stale")) this.#later(newer);
-        } else this.#failed(request.status);
+        } else this.#failed(request.status, request.response);
       };
       this.#section.setAttribute("aria-busy", "true");
       request.send();
     }
 
     // Keep the current list, or the page's fallback content.
-    #failed(status) {
-      this.#later(retry * (0.5 + Math.random()));
-      this.dispatchEvent(new CustomEvent("stream-error", { detail: `the stream answered ${status || "nothing"}` }));
+    #failed(status, page) {
+      const isMistake = status === 400; // of an attribute: the same request would fail again
+      if (!isMistake) this.#later(retry * (0.5 + Math.random()));
+      const reason = (isMistake && page?.querySelector(".lead")?.textContent) || `the stream answered ${status || "nothing"}`;
+      if (isMistake) console.warn(`<activity-stream>: ${reason}`);
+      this.dispatchEvent(new CustomEvent("stream-error", { detail: reason }));
     }
 
     #show(items) {
       for (const link of items.querySelectorAll('a[href^="/"]')) link.href = new URL(link.getAttribute("href"), home);
+      for (const image of items.querySelectorAll('img[src^="/"]')) image.src = new URL(image.getAttribute("src"), home);
       const focused = this.#root.activeElement;
       const id = focused?.closest("[data-id]")?.dataset.id;
       const name = this.getAttribute("heading");
