@@ -102,6 +102,7 @@ class QueuePages:
                 query = replace(query, limit=LONG_PAGE)
             listed = tx.moderation.queue.page(query, request.now)
             cards = queue_items(tx, listed.items, request.now, brief=layout is Layout.LIST)
+            threads = tx.stream.activities.thread_sizes(listed.items)
             views = tx.access.settings.views(request.account.id)
             sources = tx.polling.sources.choices(CHOICES, [query.source] if query.source else [])
             revision = tx.stream.state.revision()
@@ -118,6 +119,7 @@ class QueuePages:
             {
                 **card_values(),
                 "cards": cards,
+                "threads": threads,
                 "layout": layout.value,
                 "views": [(view, _same_filters(view.query, query)) for view in views],
                 "filtered": _is_filtered(query),
@@ -221,11 +223,12 @@ def cards_part(
     with desk.store.reading() as tx:
         items = {item.id: item for item in tx.moderation.queue.items(ids)}
         cards = queue_items(tx, [items[id_] for id_ in ids if id_ in items], request.now, brief=lines)
+        threads = tx.stream.activities.thread_sizes(list(items.values()))
         latest = tx.moderation.decisions.latest(request.account.name)
         revision = tx.stream.state.revision()
         waiting = tx.moderation.reviews.count_waiting()
     values = {
-        **card_values(), "request": request, "cards": cards, "message": message, "latest": latest, "revision": revision,
+        **card_values(), "request": request, "cards": cards, "threads": threads, "message": message, "latest": latest, "revision": revision,
         "waiting": waiting, "lines": lines, "pane": bool(request.query.text("pane")),
         "gone": [id_ for id_ in ids if id_ not in items],
     }  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 from aggregator.domain.activity import ActivityKind, Actor, Media, Review
 from aggregator.domain.stream import Query
 from aggregator.reader.visibility import PUBLIC
+from aggregator.web.picture_addresses import picture_digest
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -71,7 +72,7 @@ def test_x_18_a_post_is_displayed_by_the_rules(sqlite_store: Store, page: Reader
     )
     card = card_of(page.ask("/").text, 500)
     profile = 'href="https://x.com/OpenGovHub"'
-    assert card.index('src="https://pictures.example/hub"') < card.index(
+    assert card.index(f"version={picture_digest('https://pictures.example/hub')}") < card.index(
         "OpenGov Hub</bdi>"
     )  # the picture is on the left
     assert re.search(rf"{profile}[^>]*><bdi>OpenGov Hub</bdi>", card)
