@@ -228,7 +228,8 @@ def cards_part(
         revision = tx.stream.state.revision()
         waiting = tx.moderation.reviews.count_waiting()
     values = {
-        **card_values(), "request": request, "cards": cards, "threads": threads, "message": message, "latest": latest, "revision": revision,
+        **card_values(), "request": request, "cards": cards, "threads": threads, "message": message,
+        "latest": latest, "revision": revision,
         "waiting": waiting, "lines": lines, "pane": bool(request.query.text("pane")),
         "gone": [id_ for id_ in ids if id_ not in items],
     }  # fmt: skip
