@@ -95,15 +95,17 @@ class OEmbedRoutes:
             "items": [item],
             "others": {},
             "threads": {},
-            "more": f"/activities/{item.id}",
             "linked_only": lambda network: not self._terms.allow_network(network),
-            "theme": "auto",
-            "heading": "",
-            "refresh": False,
+            "title": self._title(item),
         }
-        made = answer(request, self._pages.render("embed.html", values), HTML)
+        made = answer(request, self._pages.render("embed_item.html", values), HTML)
         made.headers["Content-Security-Policy"] = self._policy
         return made
+
+    def _title(self, item: "Activity") -> str:
+        if not self._terms.allow_all(item):
+            return label(item.content)
+        return title_of(item.object.content if item.object and not item.content.title else item.content)
 
     def _described(self, item: "Activity", base: str, width: int, height: int) -> dict[str, Any]:
         name = self._configuration.portal.name or "Activity Stream"
@@ -113,11 +115,10 @@ class OEmbedRoutes:
             "provider_url": f"{base}/",
             "cache_age": _CACHE_AGE,
         }
-        if not self._terms.allow_all(item):
-            return {**described, "type": "link", "title": label(item.content)}
-        content = item.content
-        title = title_of(item.object.content if item.object and not content.title else content)
+        content, title = item.content, self._title(item)
         described |= {"type": "link", "title": title}
+        if not self._terms.allow_all(item):
+            return described
         if content.actor:
             described |= {"author_name": content.actor.name}
             described |= {"author_url": content.actor.url} if content.actor.url else {}
