@@ -84,7 +84,7 @@ def budget(context: click.Context, as_json: bool, days: bool, service: str | Non
 @budget.command()
 @click.pass_obj
 def resume(service: str | None) -> None:
-    """Resume calls to a service after its cap was raised or credits were bought.
+    """Resume calls to a service that reached its cap.
 
     Without it, they resume with the next cycle, or within hours after credits were bought.
     """

@@ -21,7 +21,7 @@ REDIRECT_URL = "http://127.0.0.1:8000/callback"  # nothing needs to listen there
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.pass_context
 def credentials(context: click.Context, as_json: bool) -> None:
-    """List the tokens for networks: what each is for, its expiry and its last use.
+    """List the tokens for networks, with expiry and last use.
 
     The tokens themselves are never displayed.
     """
@@ -66,9 +66,10 @@ def remove(name: str) -> None:
 
 @credentials.command()
 def reencrypt() -> None:
-    """Encrypt all stored credentials under the present AGGREGATOR_SECRET_KEY, the first of the listed ones.
+    """Encrypt all stored credentials under the newest secret key.
 
-    Afterwards, former keys can be removed from the setting. Safe to repeat, and to run beside the system.
+    That is the first one in AGGREGATOR_SECRET_KEY. Afterwards, former keys can be removed from the setting. Safe to
+    repeat, and to run beside the system.
     """
     from aggregator.services.reencryption import reencrypt as encrypt_again
 
@@ -107,7 +108,7 @@ def commands_of(service: str) -> click.Group:
         help="Whether the account owns the app, so that its own posts have the owner's price.",
     )
     def connect(client_id: str | None, redirect_url: str, is_owner: bool) -> None:
-        """Connect an account, so that its own posts are read with its own token.
+        """Connect an account, to read it with its own token.
 
         Displays an address at which the account grants access, and asks for the address to which it leads. The client
         secret of another app than that of the settings is asked for; it is empty for a public client.

@@ -19,7 +19,7 @@ _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?
 
 @click.group()
 def host() -> None:
-    """Group hosts that belong to one service, and show paused hosts."""
+    """Group hosts of one service, and show paused hosts."""
 
 
 @host.command("list")

@@ -24,7 +24,7 @@ _ID = click.IntRange(1, 2**63 - 1)
 
 @click.group()
 def incidents() -> None:
-    """Show outages of hosts, sources that went silent, and responses that are wrong.
+    """Show outages, silent sources and wrong responses.
 
     Each incident sends one alert when it begins and one when it ends.
     """
@@ -104,7 +104,7 @@ def snooze(incident_id: int, days: float) -> None:
 @click.argument("incident_id", metavar="ID", type=_ID)
 @click.option("--off", is_flag=True, help="Send alerts again.")
 def mute(incident_id: int, off: bool) -> None:
-    """Send no alert for an incident, nor for later ones of the same kind about the same source or host."""
+    """Send no more alerts for an incident and later ones like it."""
     with opened() as container, container.store.writing() as tx:
         incident = _existing(tx, incident_id)
         tx.monitoring.incidents.mute(incident_id, muted=not off)

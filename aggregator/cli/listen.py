@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--check", is_flag=True, help="Print nothing; exit with 0 if every network that pushes is listened to.")
 def listen(check: bool) -> None:
-    """Receive new and deleted posts that networks push, until stopped.
+    """Receive new and deleted posts that networks push.
 
     Run it next to workers; 'aggregator run' includes it. Several processes may run it: one listens, the others take
     over when it ends. A setting of each network enables it.

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def prune(dry_run: bool, as_json: bool) -> None:
-    """Delete records past their retention time, in small batches beside the running system.
+    """Delete records past their retention time.
 
-    Workers do this every hour. Items that are removed become tombstones, and are never stored again. The audit log is
-    kept forever.
+    Workers do this every hour, in small batches beside their other work. Items that are removed become tombstones, and
+    are never stored again. The audit log is kept forever.
     """
     with opened() as container:
         now = container.clock()

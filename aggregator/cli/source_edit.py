@@ -252,7 +252,7 @@ def drop(slug: str) -> None:
 @click.option("--check", is_flag=True, help="Look each post up, and store those that exist; this costs money.")
 @click.option("--yes", is_flag=True, help="Confirm the cost.")
 def import_archive(slug: str, file: Path, check: bool, yes: bool) -> None:
-    """Import the archive that a network offers to an account's owner.
+    """Import the archive of an account from its network.
 
     An archive contains deleted posts, too. So new posts wait for review, unless --check looks up which of them exist.
     Reposts are imported with --check only: an archive has their beginning.

@@ -44,7 +44,7 @@ def preview(
     header: Sequence[str],
     **parameters: Any,  # noqa: ANN401  # the options of kinds
 ) -> None:
-    """Show what would be stored of an address, without adding it.
+    """Show what adding an address would store.
 
     Notes list repairs, guesses and omissions. A preview of a feed writes nothing to the database; one of an
     account costs the same look-up as adding it.

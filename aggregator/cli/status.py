@@ -33,7 +33,7 @@ _PAGE = 500  # sources in memory at a time
 @click.option("--ticking", is_flag=True, help="Print nothing; exit with 0 if the scheduler ran within a minute.")
 @click.pass_context
 def status(context: click.Context, as_json: bool, ticking: bool) -> None:
-    """Show the state of the system and of all sources, those with problems first.
+    """Show the state of the system and of all sources.
 
     Covers the scheduler, workers, broker, database, budget, review queue and paused hosts, and every source with its
     state, last success and next poll. The exit code is 1 if something needs a person; the last line names it.

@@ -38,10 +38,11 @@ def export(file: Path) -> None:
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 def import_(file: Path) -> None:
-    """Import an export of the same version into a new database, from a FILE, or from standard input with "-".
+    """Import an export of the same version into a new database.
 
-    The database of the settings must have no sources, items or accounts yet. The stored rows are compared with the
-    export, and nothing is stored if it differs. Stop workers, and set the same AGGREGATOR_SECRET_KEY.
+    FILE "-" is standard input. The database of the settings must have no sources, items or accounts yet. The stored
+    rows are compared with the export, and nothing is stored if it differs. Stop workers, and set the same
+    AGGREGATOR_SECRET_KEY.
     """
     from aggregator.container import Container
 
