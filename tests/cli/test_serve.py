@@ -47,7 +47,7 @@ def test_a_feed_added_beside_it_is_followed_and_pulled_by_it(embedded: Processes
     publisher.feeds["1"].entries.insert(0, Entry("fresh", "Fresh"))
     output = embedded.aggregator("pull", "feed-1").stdout  # the running one does it, this one waits
     assert output == "feed-1: new (1 new, 0 changed, 3 known)\n"
-    assert len(embedded.items()) == 4
+    eventually("the reader's cache follows", lambda: len(embedded.items()) == 4)
     assert "source polled" in embedded.log("run")
     assert "ticking" in embedded.aggregator("status").stdout
     assert embedded.get("/readyz")["worker"] is None

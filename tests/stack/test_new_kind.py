@@ -103,7 +103,7 @@ def test_a_made_up_kind_goes_through_the_whole_stack(stack: Processes, ship: Shi
     eventually("the worker polls it", lambda: {item["text"] for item in stack.items()} == texts)
 
     html = page(stack, "/")
-    assert "Log entry from @ada" in html
+    assert "Captain Ada" in html
     assert "on Harbor" in html
     for path in ("/feed.rss", "/feed.atom", "/feed.json"):
         assert "Land in sight" in page(stack, path), path
