@@ -1,4 +1,4 @@
-"""Apply batches of pushed events: withdraw what was deleted, store what is new, request polls and profiles.
+"""Apply batches of pushed events: withdraw deleted posts, store new ones, request polls and profiles.
 
 Deletions of a batch take one transaction, at once; requests for polls one a second; and each account that was removed
 one. New posts are looked up and stored meanwhile (`AnnouncedLookups`) where the network allows that, else by polls. All

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy import bindparam, or_, select, update
 
-from aggregator.domain.activity import Review, Upstream
+from aggregator.domain.activity import Review
 from aggregator.domain.moderation.decisions import PAST, Decided, DecisionAction
 from storage.moderation.audit_log import Audit
+from storage.moderation.decision_states import State, changes_of, differing, edit_of, intention, time_text, written
 from storage.moderation.pending_edits import PendingEdits
 from storage.revision import Stream
 from storage.stream.activities import Activities
@@ -21,17 +21,10 @@ from storage.tables.stream import activity, transition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection, Row, Select
 
-State = dict[str, Any]  # the columns that a decision may change, as JSON
-
-_PERSON = "person"
-_BECOMES = {
-    DecisionAction.APPROVE: Review.PUBLISHED,
-    DecisionAction.HIDE: Review.HIDDEN,
-    DecisionAction.RETURN: Review.WAITING,
-}
 _SUBJECT = "activity:"
 _RECENT = 60  # audit entries in which a user's last decision is searched for
 _STATE = (
@@ -101,9 +94,9 @@ class Decisions:
                 missed[row.id] = f"Item {row.id} has no pending edit."
             elif verb is DecisionAction.APPROVE and row.id in edits:
                 Activities(self._connection).take_edit(row.source_id, row.id, edits[row.id].screened, now)
-                changes.append((row, _changes_of(verb, reason or "the edit was approved", until, who, now)))
+                changes.append((row, changes_of(verb, reason or "the edit was approved", until, who, now)))
             else:
-                changes.append((row, _changes_of(verb, reason, until, who, now)))
+                changes.append((row, changes_of(verb, reason, until, who, now)))
         touched = [row.id for row, _ in changes]
         if verb is DecisionAction.APPROVE:
             Activities(self._connection).place_early(touched, now)
@@ -312,14 +305,14 @@ class Decisions:
         for offset, (row, change) in enumerate(changes):
             before = {**self._state(row), "later": intentions.get(row.id)}
             after = {**before, **({"later": None} if "review" in change else {}), **change}
-            rows.append(_written(row, after, first + offset))
-            diff = {"from": _differing(before, after), "to": _differing(after, before), "revision": first + offset}
-            notes.append((f"{_SUBJECT}{row.id}", {**diff, **detail, **_edit_of(row.id, edits)}))
+            rows.append(written(row, after, first + offset))
+            diff = {"from": differing(before, after), "to": differing(after, before), "revision": first + offset}
+            notes.append((f"{_SUBJECT}{row.id}", {**diff, **detail, **edit_of(row.id, edits)}))
         self._connection.execute(_CHANGE, rows)
         called_off = [row.id for row, change in changes if "review" in change or later]
         self._connection.execute(transition.delete().where(transition.c.activity_id.in_(called_off)))
         returned = [
-            {"activity_id": row.id, **_intention(change["later"])} for row, change in changes if change.get("later")
+            {"activity_id": row.id, **intention(change["later"])} for row, change in changes if change.get("later")
         ]
         if returned:
             self._connection.execute(transition.insert(), returned)
@@ -330,7 +323,7 @@ class Decisions:
         rows = self._connection.execute(select(transition).where(transition.c.activity_id.in_(ids)))
         return {
             row.activity_id: {
-                "due": _moment(row.due), "review": row.review, "by": row.review_by, "reviewer": row.reviewer,
+                "due": time_text(row.due), "review": row.review, "by": row.review_by, "reviewer": row.reviewer,
                 "reason": row.reason,
             }
             for row in rows
@@ -342,79 +335,13 @@ class Decisions:
             "review": row.review,
             "by": row.review_by,
             "why": row.review_reason,
-            "at": _moment(row.reviewed),
+            "at": time_text(row.reviewed),
             "reviewer": row.reviewer,
             "rule": row.review_rule,
             "headline": row.headline,
             "note": row.note,
             "alt": row.descriptions,
-            "pinned": _moment(row.pinned_until),
+            "pinned": time_text(row.pinned_until),
             "story": row.story,
             "by_hand": row.story_by_hand,
         }
-
-
-def _changes_of(verb: DecisionAction, reason: str, until: datetime | None, who: str, now: datetime) -> State:
-    """Return the changes that a decision makes."""
-    if verb is DecisionAction.PIN:
-        return {**_decided(Review.PUBLISHED, reason or "pinned", who, now), "pinned": _moment(until)}
-    if verb is DecisionAction.UNPIN:
-        return {"pinned": None}
-    if verb is DecisionAction.KEEP:
-        return {}
-    change = _decided(_BECOMES[verb], reason or f"{PAST[verb]} by hand", who, now)
-    return change if verb is DecisionAction.APPROVE else {**change, "pinned": None}
-
-
-def _decided(review: Review, reason: str, who: str, now: datetime) -> State:
-    return {
-        "review": review.value, "by": _PERSON, "why": reason, "at": _moment(now), "reviewer": who, "rule": None,
-        "later": None,
-    }  # fmt: skip
-
-
-def _written(row: Row[Any], state: State, revision: int) -> dict[str, Any]:
-    """Return a state as the parameters of `_CHANGE`."""
-    shown = state["review"] == Review.PUBLISHED.value and row.upstream == Upstream.LIVE.value
-    return {
-        "row": row.id,
-        "new_review": state["review"],
-        "new_review_by": state["by"],
-        "new_review_reason": state["why"],
-        "new_reviewed": _read(state["at"]),
-        "new_reviewer": state["reviewer"],
-        "new_review_rule": state["rule"],
-        "new_headline": state["headline"],
-        "new_note": state["note"],
-        "new_descriptions": state["alt"],
-        "new_pinned_until": _read(state["pinned"]),
-        "new_story": state["story"],
-        "new_story_by_hand": state["by_hand"],
-        "new_visible": shown,
-        "new_revision": revision,
-    }
-
-
-def _differing(state: State, other: State) -> State:
-    """Return the columns of a state that differ from the other."""
-    return {name: value for name, value in state.items() if other.get(name) != value}
-
-
-def _intention(later: State) -> dict[str, Any]:
-    return {
-        "due": _read(later["due"]), "review": later["review"], "review_by": later["by"], "reviewer": later["reviewer"],
-        "reason": later["reason"],
-    }  # fmt: skip
-
-
-def _edit_of(activity_id: int, edits: Mapping[int, bool] | None) -> State:
-    """Return whether a pending edit was decided on, and whether it was applied."""
-    return {"edit": edits[activity_id]} if edits and activity_id in edits else {}
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def _read(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
