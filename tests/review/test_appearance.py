@@ -132,6 +132,8 @@ def test_the_list_fits_and_is_legible(browser: Browser, furnished: Installation,
         page.get_by_role("button", name="List", exact=True).click()
         for path in ("", "?pile=all", "?pile=mine"):
             page.goto(f"{furnished.address}/review{path}")
+            if width == 1440 and page.locator(".line").count():
+                page.locator("#pane [data-item]").wait_for()
             assert page.evaluate(WIDE, width) == [], path
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
