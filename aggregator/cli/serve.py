@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -90,9 +90,7 @@ def run_everything(
     from scheduler import SCHEDULE
 
     container = Container(settings)
-    with ExitStack() as stack:
-        stack.enter_context(writer_lock(settings))
-        stack.enter_context(observing("all"))
+    with writer_lock(settings), observing("all"):
         _initialize(container)
         reader = _bound_reader(container)
         stopping = threading.Event()

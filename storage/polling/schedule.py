@@ -170,15 +170,9 @@ class Schedule:
         return found
 
 
-def _ranked(now: datetime, limits: _Limits) -> Subquery:
-    """Return the first claimable sources with a place in the queue of their host, and that in the queue of their kind.
-
-    Sources that were requested come first, then those that are due the longest, of hosts and kinds with free places.
-    So a claim costs the same for any number of due sources.
-    """
-    running = leased(now)
-    hosts, kinds = outstanding(running.c.host), outstanding(running.c.kind)
-    first = union_all(
+def _first_candidates(now: datetime, running: CTE, limits: _Limits) -> Subquery:
+    """Return the first sources that were requested, and the first others."""
+    return union_all(
         *(
             _candidates(now, running, limits)
             .where(condition)
@@ -189,6 +183,17 @@ def _ranked(now: datetime, limits: _Limits) -> Subquery:
             for condition in (source.c.asked.is_not(None), source.c.asked.is_(None))
         )
     ).subquery()
+
+
+def _ranked(now: datetime, limits: _Limits) -> Subquery:
+    """Return the first claimable sources with a place in the queue of their host, and that in the queue of their kind.
+
+    Sources that were requested come first, then those that are due the longest, of hosts and kinds with free places.
+    So a claim costs the same for any number of due sources.
+    """
+    running = leased(now)
+    hosts, kinds = outstanding(running.c.host), outstanding(running.c.kind)
+    first = _first_candidates(now, running, limits)
     order = (first.c.asked.is_(None), first.c.due, first.c.id)  # requested polls skip the queue
     in_host = func.row_number().over(partition_by=first.c.host, order_by=order)
     by_host = (
