@@ -24,6 +24,7 @@ from aggregator.domain.secrets import Secret
 from aggregator.domain.settings_schema import FOREVER, PREFIX, Option
 from aggregator.sources import settings as kind_settings
 from aggregator.system import private_files
+from aggregator.text.durations import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -225,7 +226,8 @@ def _formatted(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, timedelta):
-        return f"{value.total_seconds():g} s"
+        seconds = value.total_seconds()
+        return duration_text(seconds) if seconds.is_integer() else f"{seconds:g}"
     if isinstance(value, tuple):
         return ", ".join(str(part) for part in value) or "-"
     return str(value)
