@@ -19,7 +19,7 @@ import structlog
 from aggregator.config.logging import configure_logging
 from aggregator.config.observability import observing
 from aggregator.config.settings import Settings
-from aggregator.domain.errors import SettingsError, SetupError
+from aggregator.domain.errors import AggregatorError, SettingsError, SetupError
 from aggregator.services.database_wait import await_database
 from aggregator.system.garbage_collection import settle
 
@@ -82,12 +82,13 @@ def run_everything(
     Raises:
         WriterRunningError: another process polls into this SQLite database.
         SchemaError, StoreUnavailableError, SetupError: the message contains the remedy.
+        AggregatorError: a part ended by itself.
     """
     from aggregator.cli.embedded import Embedded
     from aggregator.cli.listen import start_listening
     from aggregator.config.process_lock import writer_lock
     from aggregator.container import Container
-    from scheduler import SCHEDULE
+    from scheduler import SCHEDULE, SteadyScheduler
 
     container = Container(settings)
     with writer_lock(settings), observing("all"):
@@ -96,7 +97,7 @@ def run_everything(
         stopping = threading.Event()
         stop_at_signal(stopping.set)
         serving = _started_thread(reader)
-        embedded = Embedded(container, SCHEDULE, threads=threads)
+        embedded = Embedded(container, SCHEDULE, SteadyScheduler, threads=threads)
         embedded.start()
         if container.push_listeners():
             start_listening(container)
@@ -104,13 +105,15 @@ def run_everything(
         log.info("running", address=reader.address)
         if ready is not None:
             ready(container, reader)
-        while serving.is_alive() and not stopping.wait(1.0):
+        while serving.is_alive() and embedded.is_alive() and not stopping.wait(1.0):
             pass
         log.info("stopping")
         reader.stop_within_limit()
         embedded.stop()
         serving.join(1.0)
         log.info("stopped")
+    if not stopping.is_set():
+        raise AggregatorError("A part of the process ended by itself; the log has the reason.")
 
 
 def _initialize(container: Container) -> None:
