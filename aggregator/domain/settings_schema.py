@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from aggregator.domain.secrets import Secret
-from aggregator.text.durations import parse_duration
+from aggregator.text.durations import duration_text, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,12 @@ def duration(least: str, most: str, unit: timedelta) -> Callable[[str], timedelt
         return span
 
     return read
+
+
+def duration_value(span: timedelta) -> str:
+    """Return a duration as the value of a setting."""
+    seconds = span.total_seconds()
+    return duration_text(seconds) if seconds.is_integer() else f"{seconds:g}"
 
 
 def unless(word: str, read: Callable[[str], _T]) -> Callable[[str], _T | None]:
