@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.reader.errors import UnsupportedFormatError
 from aggregator.reader.feeds.xml import add, document, root_of
+from aggregator.reader.languages import spoken_portal
 from aggregator.reader.lookup import shown
 from aggregator.reader.query_params import Parameter, given, whole_number
 from aggregator.reader.serialization import encode
@@ -108,7 +109,7 @@ class OEmbedRoutes:
         return title_of(item.object.content if item.object and not item.content.title else item.content)
 
     def _described(self, item: "Activity", base: str, width: int, height: int) -> dict[str, Any]:
-        name = self._configuration.portal.name or "Activity Stream"
+        name = spoken_portal(self._configuration).title
         described = {
             "version": "1.0",
             "provider_name": name,
