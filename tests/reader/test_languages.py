@@ -44,6 +44,10 @@ def language_of(page: Answer) -> str:
     return found[1]
 
 
+def parsed(page: str) -> Any:
+    return html.fromstring(page)
+
+
 def asked(reader: Reader, path: str, languages: str = "", **headers: str) -> Answer:
     return reader.ask(path, headers={**BROWSER, "Accept-Language": languages, **headers})
 
@@ -67,7 +71,7 @@ def test_the_visitor_decides_where_the_path_does_not(site: Reader, accepted: str
 
 
 def test_addresses_within_a_page_stay_in_its_language(site: Reader) -> None:
-    found = html.fromstring(asked(site, "/fr/?source=news").text)
+    found = parsed(asked(site, "/fr/?source=news").text)
     neutral = re.compile(r"/(static|site|api|pictures|avatars|favicon|apple|manifest|stats\.json|picture)")
     addresses = found.xpath("//@href | //@action | //@src | //@data-cards")
     within = {address for address in addresses if address.startswith("/") and not neutral.match(address)}
@@ -83,7 +87,7 @@ def test_addresses_within_a_page_stay_in_its_language(site: Reader) -> None:
 
 
 def test_further_pages_keep_language_and_position(site: Reader) -> None:
-    front = html.fromstring(asked(site, "/fr/").text)
+    front = parsed(asked(site, "/fr/").text)
     (older,) = front.xpath("//a[@data-more]/@href")
     assert older.startswith("/fr/?cursor=")
     following = asked(site, older)
@@ -92,7 +96,7 @@ def test_further_pages_keep_language_and_position(site: Reader) -> None:
 
 
 def test_the_switch_names_each_language_in_itself(site: Reader) -> None:
-    found = html.fromstring(asked(site, "/ar/stats?days=7").text)
+    found = parsed(asked(site, "/ar/stats?days=7").text)
     links = found.xpath("//nav[contains(@class, 'languages')]//a")
     assert [(link.get("href"), link.get("lang"), link.text, link.get("aria-current")) for link in links] == [
         ("/en/stats?days=7", "en", "English", None),
@@ -168,6 +172,7 @@ def test_the_prefix_of_the_public_url_comes_first(sqlite_store: Store, tmp_path:
 def test_caches_keep_languages_apart(sqlite_store: Store, tmp_path: Path) -> None:
     ingest_now(sqlite_store, add_source(sqlite_store), [an_activity("a")])
     app = app_of(sqlite_store, configuration=Configuration(write_site(tmp_path)))
+    pages: dict[str, Answer] = {}
     with serving(app, watching=True) as reader:
         for _ in range(3):
             pages = {accepted: asked(reader, "/", accepted) for accepted in ("fr", "ar;q=1", "de", "fr-BE,en;q=0.3")}
@@ -178,8 +183,8 @@ def test_caches_keep_languages_apart(sqlite_store: Store, tmp_path: Path) -> Non
             fixed = asked(reader, "/fr/", "ar")
             assert language_of(fixed) == "fr"
             assert "accept-language" not in fixed.headers.get("vary", "").lower()
-        held = asked(reader, "/", "ar", **{"If-None-Match": pages["fr"].headers["etag"]})
-        assert (held.status, language_of(held)) == (200, "ar")
+        other = asked(reader, "/", "ar", **{"If-None-Match": pages["fr"].headers["etag"]})
+        assert (other.status, language_of(other)) == (200, "ar")
         same = asked(reader, "/", "fr", **{"If-None-Match": pages["fr"].headers["etag"]})
         assert same.status == 304
         assert "Accept-Language" in same.headers["vary"]
@@ -252,7 +257,7 @@ ATTRIBUTES = ("aria-label", "title", "alt", "placeholder", "data-find", "data-co
 
 def untranslated(page: str, content: frozenset[str]) -> list[str]:
     """Return the texts and attributes of a page that are in no catalogue, and are no content."""
-    root = html.fromstring(page)
+    root = parsed(page)
     found = [
         text.strip()
         for text in root.xpath(f"//body//text()[not(ancestor::*[{CONTENT}])] | //head/title/text()")

@@ -50,13 +50,13 @@ def template() -> Catalog:
 
 def texts(message: Message) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the forms in English, and those of the translation."""
-    ids = message.id if isinstance(message.id, (tuple, list)) else (message.id,)
-    strings = message.string if isinstance(message.string, (tuple, list)) else (message.string,)
-    return tuple(ids), tuple(strings)
+    ids = (message.id,) if isinstance(message.id, str) else message.id
+    strings = (message.string,) if isinstance(message.string, str) else message.string
+    return tuple(ids), tuple(string or "" for string in strings or ())
 
 
 def test_the_files_are_those_that_the_script_extracts() -> None:
-    command = [sys.executable, ROOT / "scripts" / "update-translations", "--check"]
+    command = [sys.executable, str(ROOT / "scripts" / "update-translations"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
@@ -67,8 +67,8 @@ def test_each_language_has_a_folder() -> None:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_catalogue_is_whole(language: str) -> None:
-    found, wanted = catalogue(language), template()
-    assert {message.id for message in found} == {message.id for message in wanted}
+    found, expected = catalogue(language), template()
+    assert {message.id for message in found} == {message.id for message in expected}
     for message in found:
         if message.id:
             ids, strings = texts(message)
@@ -83,12 +83,12 @@ def test_translations_keep_placeholders_and_tags(language: str) -> None:
         if not message.id:
             continue
         ids, strings = texts(message)
-        wanted = set(PLACEHOLDER.findall(ids[-1]))
+        expected = set(PLACEHOLDER.findall(ids[-1]))
         for string in strings:
             names = set(PLACEHOLDER.findall(string))
             # A language may have a word of its own for one or two.
-            assert wanted - names <= ({"num"} if len(ids) > 1 else set()), (message.id, string)
-            assert names <= wanted, (message.id, string)
+            assert expected - names <= ({"num"} if len(ids) > 1 else set()), (message.id, string)
+            assert names <= expected, (message.id, string)
             assert sorted(TAG.findall(string)) == sorted(TAG.findall(ids[-1])), (message.id, string)
             # They stand in attributes, where a quotation mark would end the value.
             assert not set('"<>') & set(TAG.sub("", string)), string
