@@ -351,7 +351,7 @@ def _add_pages(
         as2=feeds.activity,
         metadata=metadata,
     ).add_to(app)
-    OEmbedRoutes(store, pages, configuration, site.terms, cors_origins).add_to(app)
+    OEmbedRoutes(store, pages, configuration, site.terms, cors_origins, site.languages).add_to(app)
     SitemapRoutes(store, clock, pages, configuration, site.languages).add_to(app)
     SiteFiles(pages, configuration).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)

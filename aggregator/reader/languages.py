@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _here: ContextVar[str] = ContextVar("here", default="/")
 PLACE = "aggregator.place"  # in the scope: the place, if already known
 _BELOW = re.compile(r"/([a-z]{2}(?:-[A-Z]{2})?)(/.*)?")
+_API = "/api/"
 # Paths that are the same in all languages, and pages whose language a visitor's preference decides.
 _WITHOUT = re.compile(
     r"/(?:api|static|site|pictures|avatars|review|oembed|sitemap|robots\.txt|llms\.txt|openapi\.json|manifest|uploads)"
@@ -53,11 +54,6 @@ class Languages:
         self._only = Language.of(locale)
 
     @property
-    def default(self) -> Language:
-        """The language where neither path nor visitor decide."""
-        return next(iter(self.several.values()), self._only)
-
-    @property
     def several(self) -> Mapping[str, Language]:
         """The languages by their tags, the default one first; empty if there is only one."""
         return _several(self._locale, self._configuration.portal.languages)
@@ -69,13 +65,19 @@ class Languages:
             path: its path without the prefix of the public URL.
             accept_language: its header.
         """
+        if path.startswith(_API):  # has no language, and is often requested
+            return Place(path, self._only)
+        several = self.several
+        if not several:
+            return Place(path, self._only)
         below = _BELOW.fullmatch(path)
-        if below and below[1] in self.several and not _WITHOUT.match(below[2] or "/"):
-            return Place(below[2] or "/", self.several[below[1]])
-        if not _NEGOTIATED.fullmatch(path) or not (several := self.several):
-            return Place(path, self.default)
+        if below and below[1] in several and not _WITHOUT.match(below[2] or "/"):
+            return Place(below[2] or "/", several[below[1]])
+        default = next(iter(several.values()))
+        if not _NEGOTIATED.fullmatch(path):
+            return Place(path, default)
         preferred = best_language(tags_of(accept_language.decode("latin-1")), several)
-        return Place(path, several[preferred] if preferred else self.default, is_negotiated=True)
+        return Place(path, several[preferred] if preferred else default, is_negotiated=True)
 
 
 def spoken_portal(configuration: Configuration) -> Portal:

@@ -97,7 +97,7 @@ class MetadataBuilder:
         base = self._pages.base(request)
         path, site = f"/activities/{item.id}", spoken_portal(self._configuration).title
         page, alternates = base + current_language().path + path, self._alternates(base, path)
-        oembed = f"{base}/oembed?url={quote(base + path, safe='')}"
+        oembed = f"{base}/oembed?url={quote(page, safe='')}"
         if not self._terms.allow_all(item):
             icon, title = self._icon(base), label(item.content)
             hidden = PageMetadata(title, page, site, "", icon, gettext(_ICON_ALT), type="article", oembed=oembed)

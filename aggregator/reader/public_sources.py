@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from aggregator.domain.networks import network_at, profile_of
 from aggregator.domain.source import SourceState
-from aggregator.web.translation import gettext, translatable
+from aggregator.web.translation import translatable
 
 if TYPE_CHECKING:
     from aggregator.domain.source import Source
@@ -56,6 +56,7 @@ _SENTENCES = {
     "too-large-headers": translatable("The publisher's document is too large."),
 }
 _OTHER = translatable("It could not be read.")
+_UNNAMED = translatable("A publisher's server")
 
 
 def error_code(state: SourceState, last_error_code: str | None) -> str | None:
@@ -92,7 +93,7 @@ def service_of(host: str) -> str:
     network = network_at(name)
     if network is not None and network.label:
         return network.label
-    return name if _is_public(name) and port in {"80", "443"} else gettext("A publisher's server")
+    return name if _is_public(name) and port in {"80", "443"} else _UNNAMED
 
 
 def _is_public(host: str) -> bool:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
 from aggregator.domain.activity import ActivityKind
-from aggregator.domain.networks import network_of, plural
+from aggregator.domain.networks import Noun, all_networks, network_of, plural
 from aggregator.web.translation import gettext, ngettext, translatable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aggregator.domain.activity import Actor, Content
     from aggregator.domain.networks import Network
@@ -44,36 +44,11 @@ _PHRASES: Mapping[ActivityKind, str] = {
     ActivityKind.EVENT: translatable("An event"),
     ActivityKind.VIDEO: translatable("A video"),
 }
-# The nouns that kinds of source declare for their networks, besides those above.
-_OF_NETWORKS = (
-    *(translatable("Tweet"), translatable("Tweets"), translatable("Retweet"), translatable("Retweets")),
-    *(translatable("Quote tweet"), translatable("Boost"), translatable("Boosts"), translatable("Quote post")),
-)
-# Sentences on reposts, by the verb that a network declares.
-_REPOSTED = {
-    "reposted": translatable("%(who)s reposted"),
-    "retweeted": translatable("%(who)s retweeted"),
-    "boosted": translatable("%(who)s boosted"),
-}
-_REPOSTED_WHOM = {
-    "reposted": translatable("%(who)s reposted %(whom)s"),
-    "retweeted": translatable("%(who)s retweeted %(whom)s"),
-    "boosted": translatable("%(who)s boosted %(whom)s"),
-}
-_ALSO = {
-    "reposted": translatable("Also reposted by %(people)s"),
-    "retweeted": translatable("Also retweeted by %(people)s"),
-    "boosted": translatable("Also boosted by %(people)s"),
-}
-_BY = {
-    "reposted": translatable("Reposted by %(people)s"),
-    "retweeted": translatable("Retweeted by %(people)s"),
-    "boosted": translatable("Boosted by %(people)s"),
-}
+_DEFAULT = Noun("Post", "Posts", "reposted")
 
 
 def label(content: Content) -> str:
-    """Return the label of an item, such as "Tweet" or "News"."""
+    """Return the label of an item, such as "Post" or "News"."""
     noun = network_of(content.network).nouns.get(content.kind)
     return gettext(noun.singular if noun else _SINGULARS[content.kind])
 
@@ -89,7 +64,7 @@ def handle_of(actor: Actor | None) -> str:
 
 
 def phrase(thing: str, network: str = "", who: str = "") -> str:
-    """Return what something is, with its network and author: "Tweet by @name on X"."""
+    """Return what something is, with its network and author: "Post on Mastodon by @name"."""
     if network and who:
         return _filled(gettext("%(thing)s on %(network)s by %(who)s"), thing=thing, network=network, who=who)
     if network:
@@ -98,7 +73,7 @@ def phrase(thing: str, network: str = "", who: str = "") -> str:
 
 
 def plurals() -> Mapping[ActivityKind, str]:
-    """Return the plural labels of all kinds, such as "Tweets" or "News"."""
+    """Return the plural labels of all kinds, such as "Posts" or "News"."""
     return {kind: gettext(plural(kind, default)) for kind, default in _PLURALS.items()}
 
 
@@ -108,26 +83,55 @@ def network_label(network: Network) -> str:
 
 
 def about_this(content: Content | None, count: int) -> str:
-    """Return how many posts of the content's network are about the same: "2 tweets about this"; None: items."""
+    """Return how many posts of the content's network are about the same: "2 posts about this"; None: items."""
     if content is None:
         return ngettext("%(num)s more item about this", "%(num)s more items about this", count)
-    noun = network_of(content.network).nouns.get(ActivityKind.POST)
-    if noun and noun.singular == "Tweet":
-        return ngettext("%(num)s tweet about this", "%(num)s tweets about this", count)
-    return ngettext("%(num)s post about this", "%(num)s posts about this", count)
+    noun = network_of(content.network).nouns.get(ActivityKind.POST, _DEFAULT)
+    return ngettext(*_about_this(noun), count)
 
 
 def reposted(content: Content, who: str, whom: str = "") -> str:
-    """Return the sentence for a repost: "@name retweeted"."""
-    verb = _verb(content)
-    if whom:
-        return _filled(gettext(_REPOSTED_WHOM[verb]), who=who, whom=whom)
-    return _filled(gettext(_REPOSTED[verb]), who=who)
+    """Return the sentence for a repost: "@name boosted"."""
+    sentences = _of_reposts(_verb(content))
+    return _filled(gettext(sentences.whom), who=who, whom=whom) if whom else _filled(gettext(sentences.who), who=who)
 
 
 def reposted_by(content: Content, people: str, *, also: bool) -> str:
     """Return the sentence that names who reposted an item, or `also` its original."""
-    return _filled(gettext((_ALSO if also else _BY)[_verb(content)]), people=people)
+    sentences = _of_reposts(_verb(content))
+    return _filled(gettext(sentences.also if also else sentences.people), people=people)
+
+
+def texts_of_networks() -> Iterator[str | tuple[str, str]]:
+    """Yield the texts with the nouns and verbs of all registered networks, for the catalogues; pairs are plurals."""
+    for noun in (_DEFAULT, *(noun for network in all_networks() for noun in network.nouns.values())):
+        yield noun.singular
+        if noun.plural:
+            yield noun.plural
+        if noun.past:
+            yield from _of_reposts(noun.past)
+    for network in all_networks():
+        yield _about_this(network.nouns.get(ActivityKind.POST, _DEFAULT))
+
+
+class _RepostSentences(NamedTuple):
+    who: str
+    whom: str
+    also: str
+    people: str
+
+
+def _of_reposts(past: str) -> _RepostSentences:
+    return _RepostSentences(
+        f"%(who)s {past}",
+        f"%(who)s {past} %(whom)s",
+        f"Also {past} by %(people)s",
+        f"{past.capitalize()} by %(people)s",
+    )
+
+
+def _about_this(noun: Noun) -> tuple[str, str]:
+    return f"%(num)s {noun.singular.lower()} about this", f"%(num)s {noun.plural.lower()} about this"
 
 
 def listed(names: Sequence[str], more: int = 0) -> str:
@@ -141,7 +145,7 @@ def listed(names: Sequence[str], more: int = 0) -> str:
 
 def _verb(content: Content) -> str:
     noun = network_of(content.network).nouns.get(ActivityKind.REPOST)
-    return noun.past if noun and noun.past in _REPOSTED else "reposted"
+    return (noun and noun.past) or _DEFAULT.past
 
 
 def _filled(text: str, **values: str) -> str:

@@ -200,6 +200,20 @@ def test_languages_are_switched_on_without_a_restart(sqlite_store: Store, tmp_pa
         assert language_of(asked(reader, "/", "en, fr;q=0.5")) == "en"
 
 
+def test_previews_for_other_sites_keep_the_language(sqlite_store: Store, tmp_path: Path) -> None:
+    ingest_now(sqlite_store, add_source(sqlite_store), [an_activity("a")])
+    configuration = Configuration(write_site(tmp_path))
+    app = app_of(sqlite_store, configuration=configuration, cors_origins=("https://blog.example",))
+    with serving(app) as reader:
+        (link,) = parsed(asked(reader, "/fr/activities/1").text).xpath("//link[@type='application/json+oembed']/@href")
+        described = reader.ask(link.removeprefix(reader.address)).json
+        assert f'src="{reader.address}/fr/activities/1/embed"' in described["html"]
+        frame = asked(reader, "/fr/activities/1/embed")
+        assert language_of(frame) == "fr"
+        missing = reader.ask(f"/oembed?url={reader.address}/de/activities/1")
+        assert missing.status == 404
+
+
 def test_the_sitemap_has_the_canonical_addresses_of_all_languages(site: Reader) -> None:
     listed = re.findall("<loc>([^<]+)</loc>", site.ask("/sitemap-pages.xml").text)
     assert [f"{site.address}/{tag}/" for tag in ("en", "fr", "ar")] == [loc for loc in listed if loc.endswith("/")]
