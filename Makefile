@@ -17,10 +17,10 @@ CODE   := aggregator storage tests bench worker.py scheduler.py scripts/check-wo
 WORDS  :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test test-long coverage check words bench faults steady format lock sbom secrets clean
+.PHONY: help install demo run test test-long coverage check words bench faults steady format translations lock sbom secrets clean
 
 help: ## Show these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## Make .venv with the 'aggregator' command
 	@echo "Ready: $(BIN)/aggregator --help"
@@ -68,6 +68,9 @@ steady: $(VENV)/test-installed ## Measure the memory of the stack under a steady
 format: $(VENV)/test-installed ## Format the code
 	@$(BIN)/ruff check --fix $(CODE)
 	@$(BIN)/ruff format $(CODE)
+
+translations: $(VENV)/installed ## Extract the texts of public pages, and update the catalogues
+	@$(BIN)/python scripts/update-translations
 
 lock: ## Pin new versions of all dependencies (needs 'uv' on the path)
 	@scripts/lock-requirements

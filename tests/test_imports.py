@@ -66,10 +66,12 @@ FENCES = {
     "re2": ("aggregator.domain.moderation.conditions",),
     "brotli": ("aggregator.fetching.content_encoding",),
     "babel": (
+        "aggregator.config.option_values",
         "aggregator.domain.tagging.countries",
         "aggregator.sources.rss.authors",
         "aggregator.sources.rss.date_words",
         "aggregator.web.dates",
+        "aggregator.web.translation",
     ),
     "aiohttp": (
         "aggregator.fetching.client",

@@ -161,7 +161,12 @@ def listen(text: str) -> tuple[str, int]:
 
 
 def locale(text: str) -> str:
-    """Parse a BCP 47 tag."""
+    """Parse a BCP 47 tag of a known language."""
     if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
         raise ValueError
+    if text.partition("-")[0].lower() != "en":
+        from babel.localedata import exists  # imported late: the default language needs no check
+
+        if not exists(text.partition("-")[0].lower()):
+            raise ValueError
     return text

@@ -263,7 +263,13 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "time zone of dates on pages",
             "UTC",
         ),
-        Option("LOCALE", option_values.locale, "a BCP 47 tag, such as en-GB", "language of dates on pages", "en"),
+        Option(
+            "LOCALE",
+            option_values.locale,
+            "a known language (BCP 47), such as en-GB or fr",
+            "language of public pages, and of dates",
+            "en",
+        ),
         Option("LOG_LEVEL", one_of(_LEVELS), " or ".join(_LEVELS), "log level", "info"),
         Option("LOG_FORMAT", one_of(_FORMATS), " or ".join(_FORMATS), "format of log lines", "text"),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence  # noqa: TC003  # pydantic reads it
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence  # noqa: TC003  # pydantic reads it
+from dataclasses import dataclass, field, replace
 from datetime import date  # noqa: TC003  # pydantic reads it
 from enum import StrEnum
 
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.errors import ConfigurationError
+from aggregator.domain.file_translations import LanguageTag, for_language, translated
+from aggregator.domain.languages import TRANSLATED
 from aggregator.domain.site_frame import PLAIN, Accessibility, Site, low_contrasts
 from aggregator.domain.toml_lines import line_of
 
@@ -43,6 +45,17 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+class _BlockTexts(_Strict):
+    title: str = Field(default="", min_length=1, max_length=200)
+    text: str = Field(default="", max_length=2000)
+
+
+class _PageTexts(_Strict):
+    name: str = Field(default="", min_length=1, max_length=100)
+    heading: str = Field(default="", max_length=200)
+    intro: str = Field(default="", max_length=4000)
+
+
 class Block(_Strict):
     """A block of the page."""
 
@@ -56,6 +69,7 @@ class Block(_Strict):
     countries: frozenset[str] = frozenset()
     since: date | None = None  # only items published from this day on (UTC)
     until: date | None = None  # only items published before this day
+    translations: Mapping[LanguageTag, _BlockTexts] = {}
 
     @field_validator("accounts")
     @classmethod
@@ -77,6 +91,10 @@ class Block(_Strict):
         """The kinds of activities shown; empty: all."""
         return KINDS.get(self.type, frozenset())
 
+    def in_language(self, language: str) -> Block:
+        """Return the block in a language (BCP 47)."""
+        return translated(self, self.translations, language)
+
 
 class _File(_Strict):
     name: str = Field(default="", max_length=100)
@@ -86,6 +104,16 @@ class _File(_Strict):
     block: Sequence[Block] = Field(default=(), max_length=MOST_BLOCKS)
     site: Site = Site()
     accessibility: Accessibility | None = None
+    languages: Sequence[str] = Field(default=(), max_length=20)
+    translations: Mapping[LanguageTag, _PageTexts] = {}
+
+    @field_validator("languages")
+    @classmethod
+    def _translated(cls, languages: Sequence[str]) -> Sequence[str]:
+        for language in languages:
+            if language not in TRANSLATED:
+                raise ValueError(f"pages are not translated to {language!r}; choose from {', '.join(TRANSLATED)}")
+        return languages
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +127,19 @@ class Portal:
     blocks: Sequence[Block] = ()
     site: Site = PLAIN
     accessibility: Accessibility | None = None
+    languages: tuple[str, ...] = ()  # of its pages, besides that of the installation
+    translations: Mapping[str, _PageTexts] = field(default_factory=dict)
+
+    def in_language(self, language: str) -> Portal:
+        """Return the portal with the texts of the file in a language (BCP 47), as far as it has them."""
+        texts = for_language(self.translations, language) or _PageTexts()
+        return replace(
+            self,
+            **{name: getattr(texts, name) for name in texts.model_fields_set},
+            blocks=[block.in_language(language) for block in self.blocks],
+            site=self.site.in_language(language),
+            accessibility=self.accessibility.in_language(language) if self.accessibility else None,
+        )
 
     @property
     def title(self) -> str:
@@ -127,9 +168,8 @@ class Portal:
             seen.add(block.type)
         for theme, color, sentence in low_contrasts(file.site):
             raise _error(toml, ("site", theme, color), sentence)
-        return cls(
-            file.name, file.heading, file.intro, file.recent_days, tuple(file.block), file.site, file.accessibility
-        )
+        frame = (file.site, file.accessibility, tuple(file.languages), file.translations)
+        return cls(file.name, file.heading, file.intro, file.recent_days, tuple(file.block), *frame)
 
 
 def _error(toml: str, where: Sequence[str | int], reason: str) -> ConfigurationError:

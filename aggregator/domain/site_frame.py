@@ -6,7 +6,7 @@ Colors are checked for their contrast when the file is loaded (WCAG 2.2, 1.4.3: 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence  # noqa: TC003  # pydantic reads it
+from collections.abc import Mapping, Sequence  # noqa: TC003  # pydantic reads it
 from datetime import date  # noqa: TC003  # pydantic reads it
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from aggregator.domain.file_translations import LanguageTag, translated
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 LEAST_CONTRAST = 4.5
 _TINT = 0.12  # share of the accent color in its ground
@@ -96,11 +98,21 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+class _LinkTexts(_Strict):
+    label: str = Field(default="", min_length=1, max_length=100)
+    url: Annotated[str, AfterValidator(_checked_address)] = ""
+
+
 class SiteLink(_Strict):
     """A link of the frame."""
 
     label: str = Field(min_length=1, max_length=100)
     url: Address
+    translations: Mapping[LanguageTag, _LinkTexts] = {}
+
+    def in_language(self, language: str) -> SiteLink:
+        """Return the link in a language (BCP 47)."""
+        return translated(self, self.translations, language)
 
 
 class Colors(_Strict):
@@ -135,6 +147,13 @@ class Compliance(StrEnum):
     NONE = "none"
 
 
+class _StatementTexts(_Strict):
+    organization: str = Field(default="", min_length=1, max_length=200)
+    method: str = Field(default="", min_length=1, max_length=500)
+    law: str = Field(default="", min_length=1, max_length=500)
+    issues: Sequence[str] = Field(default=(), max_length=50)
+
+
 class Accessibility(_Strict):
     """What the operator states on accessibility (Commission Implementing Decision (EU) 2018/1523)."""
 
@@ -142,10 +161,18 @@ class Accessibility(_Strict):
     contact: Address
     compliance: Compliance
     prepared: date
-    method: str = Field(default="a self-assessment by the organization", max_length=500)
-    law: str = Field(default="the national law that transposes Directive (EU) 2016/2102", max_length=500)
+    method: str = Field(default="", max_length=500)  # "": a self-assessment
+    law: str = Field(default="", max_length=500)  # "": the law that transposes the directive
     issues: Sequence[str] = Field(default=(), max_length=50)
     enforcement: SiteLink | None = None
+    translations: Mapping[LanguageTag, _StatementTexts] = {}
+
+    def in_language(self, language: str) -> Accessibility:
+        """Return the statement in a language (BCP 47)."""
+        made = translated(self, self.translations, language)
+        if made.enforcement is None:
+            return made
+        return made.model_copy(update={"enforcement": made.enforcement.in_language(language)})
 
 
 class Site(_Strict):
@@ -159,6 +186,16 @@ class Site(_Strict):
     colors: Colors = Colors()
     colors_dark: Colors = Colors()
     fonts: Fonts = Fonts()
+
+    def in_language(self, language: str) -> Site:
+        """Return the frame in a language (BCP 47)."""
+        lists = {name: getattr(self, name) for name in ("navigation", "footer", "legal")}
+        links: dict[str, object] = {
+            name: [link.in_language(language) for link in listed] for name, listed in lists.items()
+        }
+        return self.model_copy(
+            update={**links, "contact": self.contact.in_language(language) if self.contact else None}
+        )
 
 
 PLAIN = Site()

@@ -32,6 +32,7 @@ from aggregator.reader.source_params import MOST_SOURCES, SOURCES
 from aggregator.web.cache_control import ALWAYS_ASK, FRESH, NO_STORE, headers_for
 from aggregator.web.database_threads import PATIENCE, DatabaseThreads
 from aggregator.web.responses import JSON, answer
+from aggregator.web.translation import current_language
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -69,7 +70,6 @@ class Api:
         live: "LiveStream",
         link: "Callable[[str], str]",
         configuration: "Configuration",
-        locale: str,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -81,7 +81,6 @@ class Api:
         self._live = live
         self._link = link
         self._configuration = configuration
-        self._locale = locale
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -126,7 +125,7 @@ class Api:
             refuse_unknown(query, tx, self._configuration.vocabulary)
             found = tx.stream.activities.facets(query, vocabulary.cohorts)
             names = tx.polling.sources.names(found.counts["source"].keys())
-        values_of = named(found, vocabulary, names, self._locale)
+        values_of = named(found, vocabulary, names, current_language().locale)
         made = answer(
             request, serialization.encode(serialization.facets(values_of, found.examined, partial=found.partial)), JSON
         )

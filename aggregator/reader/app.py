@@ -26,10 +26,12 @@ from aggregator.reader.cache_middleware import CacheMiddleware, Refresher
 from aggregator.reader.change_watcher import ChangeWatcher
 from aggregator.reader.embed import EmbedRoutes
 from aggregator.reader.embed_builder import EmbedBuilder
+from aggregator.reader.error_pages import explained
 from aggregator.reader.errors import PROBLEMS
 from aggregator.reader.feed_endpoints import Feeds
 from aggregator.reader.frame_files import FrameFiles
 from aggregator.reader.html_pages import DocumentationPages, StreamPages
+from aggregator.reader.languages import InLanguage, Languages
 from aggregator.reader.metrics.endpoint import PATH as METRICS_PATH
 from aggregator.reader.metrics.endpoint import MetricsEndpoint
 from aggregator.reader.oembed import OEmbedRoutes
@@ -171,7 +173,7 @@ class _Site:
     configuration: Configuration
     public_url: str | None
     prefix: str
-    locale: str
+    languages: Languages
     terms: SharingTerms
     rate: Rate | None
 
@@ -211,14 +213,16 @@ def create_app(
         ids_only=store.ids_only,
         clock=clock,
     )
-    frame_files = FrameFiles(configuration, pages)
+    languages = Languages(configuration, locale)
+    frame_files = FrameFiles(configuration, pages, languages)
     pages.know_current(frame_files.values)
     pages.serve_pictures()
+    pages.know(explained=explained)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
     background = _Background(store, clock, audience, fetch)
     admission = Admission(background.callers, RateLimits(rate, rate_store))
     site = _Site(
-        *(store, clock, background, admission, pages, problems, configuration, public_url, prefix, locale),
+        *(store, clock, background, admission, pages, problems, configuration, public_url, prefix, languages),
         terms=SharingTerms(audience, embeddable),
         rate=rate,
     )
@@ -265,7 +269,7 @@ def _framed_app(site: _Site, trusted_proxies: Sequence[Network], cors_origins: S
         problems=site.problems,
         trusted_proxies=trusted_proxies,
         prefix=site.prefix,
-        within=[caching],
+        within=[caching, Middleware(InLanguage, languages=site.languages)],
         cors_origins=cors_origins,
     )
     return app
@@ -276,6 +280,7 @@ def _response_cache(site: _Site, trusted_proxies: Sequence[Network]) -> Response
         public_url=site.public_url,
         trusted_proxies=trusted_proxies,
         trusts=lambda authorization: site.background.callers.known(authorization) is not None,
+        languages=site.languages,
     )
 
     def edition(path: str) -> tuple[datetime, object] | None:
@@ -315,7 +320,6 @@ def _add_routes(
         live=site.background.live,
         link=pages.link,
         configuration=configuration,
-        locale=site.locale,
     ).add_to(app)
     feeds = Feeds(
         store,
@@ -323,7 +327,7 @@ def _add_routes(
         admission,
         public_url=site.public_url,
         prefix=site.prefix,
-        dates=pages.dates,
+        pages=pages,
         configuration=configuration,
         clock=clock,
     )
@@ -340,20 +344,19 @@ def _add_pages(
     cache = site.background.pictures
     site.background.pulse.hooks.append(cache.follow)
     PictureRoutes(store, threads, pages, cache, site.background.pulse).add_to(app)
-    metadata = MetadataBuilder(pages, configuration, site.terms)
+    metadata = MetadataBuilder(pages, configuration, site.terms, site.languages)
     StreamPages(
         *(store, clock, pages, admission),
         configuration=configuration,
-        language=site.locale,
         as2=feeds.activity,
         metadata=metadata,
     ).add_to(app)
-    OEmbedRoutes(store, pages, configuration, site.terms, cors_origins).add_to(app)
-    SitemapRoutes(store, clock, pages, configuration).add_to(app)
+    OEmbedRoutes(store, pages, configuration, site.terms, cors_origins, site.languages).add_to(app)
+    SitemapRoutes(store, clock, pages, configuration, site.languages).add_to(app)
     SiteFiles(pages, configuration).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)
-    StatisticsRoutes(store, clock, pages, configuration, metadata, site.locale).add_to(app)
-    EmbedBuilder(store, pages, admission, configuration, metadata, site.locale).add_to(app)
+    StatisticsRoutes(store, clock, pages, configuration, metadata).add_to(app)
+    EmbedBuilder(store, pages, admission, configuration, metadata).add_to(app)
     DocumentationPages(partial(document, app, site.public_url), pages, site.problems, metadata, site.rate).add_to(app)
 
 

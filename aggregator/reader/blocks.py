@@ -14,6 +14,7 @@ from aggregator.domain.portal_layout import Size, arrange
 from aggregator.domain.portal_page import BlockType
 from aggregator.domain.stream import Cursor, Order, Query
 from aggregator.domain.tagging import countries
+from aggregator.reader.facets import participant_name
 from aggregator.reader.query_params import query_string
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class TopicCount:
 
     topic: Topic
     label: str
+    definition: str
     count: int
     address: str
 
@@ -219,6 +221,7 @@ class Blocks:
             TopicCount(
                 topic,
                 topic.label_in(self._language),
+                topic.definition_in(self._language),
                 counts.get(topic.slug, 0),
                 "/" + query_string({}, topic=topic.slug),
             )
@@ -230,9 +233,7 @@ class Blocks:
         listed = [
             CountryCount(
                 code=participant.code,
-                name=participant.name
-                if self._language.startswith("en")
-                else countries.name(participant.code, self._language),
+                name=participant_name(participant, self._language),
                 cohort=participant.cohort,
                 count=counts.get(participant.code, 0),
                 address="/" + query_string({}, country=participant.code),
@@ -244,7 +245,7 @@ class Blocks:
         return sorted(listed, key=lambda country: countries.sort_key(country.name))
 
     def _cohorts(self) -> list[CohortCount]:
-        names = self._vocabulary.cohort_names
+        names = self._vocabulary.cohort_names_in(self._language)
         return [
             CohortCount(name, names.get(name, name), place, len(codes), "/" + query_string({}, cohort=name))
             for place, (name, codes) in enumerate(self._vocabulary.cohorts.items(), 1)

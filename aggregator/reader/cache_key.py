@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from aggregator.reader.languages import PLACE, Place
 from aggregator.web.negotiation import coding_of, media_of
 from aggregator.web.proxies import forwarded_by, is_trusted, origin
 
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from aggregator.config.settings import Network
+    from aggregator.reader.languages import Languages
+    from aggregator.web.translation import Language
 
 CALLER = "aggregator.caller"  # in the scope: the caller, if already known
-_LISTS = frozenset({b"accept", b"accept-encoding", b"if-none-match"})  # headers that may be repeated
+# Headers that may be repeated.
+_LISTS = frozenset({b"accept", b"accept-encoding", b"accept-language", b"if-none-match"})
 _MOST_REMEMBERED = 200  # characters of a header whose negotiation result is cached
 # Paths whose responses don't depend on a token.
 _IDENTICAL = frozenset(
@@ -32,13 +36,15 @@ _IDENTICAL = frozenset(
 class Key(NamedTuple):
     """All inputs of a response besides the stream."""
 
-    path: str  # without the prefix of the public URL
+    path: str  # without the prefix of the public URL and the language
     query: bytes
     coding: bytes
     media: bytes
     host: bytes | None  # None: the request has no Host header
     scheme: str
     by_token: bool
+    language: Language
+    is_negotiated: bool  # the language
 
     @property
     def size(self) -> int:
@@ -55,6 +61,7 @@ class CacheKeyBuilder:
         public_url: str | None,
         trusted_proxies: Sequence[Network],
         trusts: Callable[[bytes], bool],
+        languages: Languages,
     ) -> None:
         """Set the constants of all requests.
 
@@ -62,7 +69,9 @@ class CacheKeyBuilder:
             public_url: the public URL; if set, host and scheme of requests don't matter.
             trusted_proxies: proxies whose `X-Forwarded-*` headers count.
             trusts: returns whether the value of an Authorization header is known to be valid.
+            languages: the languages of the portal.
         """
+        self._languages = languages
         parts = urlsplit(public_url or "")
         self._prefix = parts.path
         self._base = (parts.netloc.encode(), parts.scheme) if public_url else None
@@ -70,19 +79,22 @@ class CacheKeyBuilder:
         self._believes = lru_cache(maxsize=1024)(lambda peer: is_trusted(peer, trusted_proxies))
         self._trusts = trusts
 
-    def path(self, scope: Scope) -> str:
-        """Return the path without the prefix of the public URL, which proxies may strip or keep."""
+    def place(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Place:
+        """Return the place of a request; proxies may strip the prefix of the public URL or keep it."""
         path: str = scope["path"]
-        return path[len(self._prefix) :] if self._prefix and path.startswith(self._prefix + "/") else path
+        if self._prefix and path.startswith(self._prefix + "/"):
+            path = path[len(self._prefix) :]
+        return self._languages.place(path, headers.get(b"accept-language", b""))
 
-    def key(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> Key | None:
+    def key(self, scope: Scope, place: Place, headers: Mapping[bytes, bytes]) -> Key | None:
         """Return the key of a request, or None if it is ambiguous or its token isn't known to be valid.
 
         Args:
             scope: of the request.
-            path: as returned by `self.path`.
+            place: as returned by `self.place`.
             headers: as returned by `headers_of`.
         """
+        path, language, is_negotiated = place
         authorization = None if path in _IDENTICAL else headers.get(b"authorization")
         if authorization is not None and not self._trusts(authorization):
             return None
@@ -90,9 +102,9 @@ class CacheKeyBuilder:
         encodings, accepted = headers.get(b"accept-encoding", b""), headers.get(b"accept", b"")
         coding = _coding if len(encodings) <= _MOST_REMEMBERED else _chosen_coding
         media = _media if len(accepted) <= _MOST_REMEMBERED else _chosen_media
-        return Key(
-            path, scope["query_string"], coding(encodings), media(accepted), host, scheme, authorization is not None
-        )
+        by_token = authorization is not None
+        negotiated = (coding(encodings), media(accepted))
+        return Key(path, scope["query_string"], *negotiated, host, scheme, by_token, language, is_negotiated)
 
     def _reached(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[bytes | None, str]:
         """Return the host and scheme that the client used."""
@@ -142,6 +154,7 @@ def scope_of(key: Key, template: Scope, caller: object) -> Scope:
         "scheme": key.scheme,
         "headers": headers,
         CALLER: caller,
+        PLACE: Place(key.path, key.language, key.is_negotiated),
     }
 
 

@@ -121,7 +121,7 @@ class EmbedRoutes:
         except BadRequestError as problem:
             if _status(problem) != HTTPStatus.BAD_REQUEST:
                 raise
-            body = self._pages.render("embed_problem.html", {"message": str(problem)})
+            body = self._pages.render("embed_problem.html", {"message": str(problem), "code": problem.code})
             made = Response(body, HTTPStatus.BAD_REQUEST, {"Cache-Control": NO_STORE}, HTML)
         made.headers["Content-Security-Policy"] = self._policy
         return made

@@ -18,9 +18,10 @@ from aggregator.domain.tagging.countries import name, sort_key
 from aggregator.reader.embed import FRAME, MOST_ITEMS, THEMES
 from aggregator.reader.known_filters import refuse_unknown
 from aggregator.reader.query_params import given, query_of, query_string, whole_number
-from aggregator.web.labels import plurals
+from aggregator.web.labels import network_label, plurals
 from aggregator.web.responses import HTML, answer
 from aggregator.web.security import policy
+from aggregator.web.translation import current_language, gettext, translatable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,12 @@ _DEFAULT_LIMIT = "5"
 _SELECTED = ("kind", "topic", "country", "network", "source", "theme")
 _TYPED = ("q", "heading", "limit")
 _LOOK = frozenset({"theme", "heading"})  # what is no filter
-_DESCRIPTION = "Choose what to show, see a preview, and copy the code."
+_COLORS = (
+    ("auto", translatable("Like the visitor's device")),
+    ("light", translatable("Light")),
+    ("dark", translatable("Dark")),
+)
+_DESCRIPTION = translatable("Choose what to show, see a preview, and copy the code.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,12 @@ class EmbedBuilder:
         admission: "Admission",
         configuration: "Configuration",
         metadata: "MetadataBuilder",
-        language: str,
     ) -> None:
         self._store = store
         self._pages = pages
         self._admission = admission
         self._configuration = configuration
         self._metadata = metadata
-        self._language = language
         self._policy = policy({"frame-src": "'self'"})
 
     def add_to(self, app: FastAPI) -> None:
@@ -84,8 +88,9 @@ class EmbedBuilder:
             message = self._mistake(values, tx)
             chosen = frozenset(values.get("source", ()) if not message else ())
             sources = tx.polling.sources.choices(_MOST_SOURCES, chosen)
+        title, description = gettext("Embed this stream"), gettext(_DESCRIPTION)
         shown: dict[str, Any] = {
-            "meta": self._metadata.of_page(request, "/embed/builder", "Embed this stream", _DESCRIPTION),
+            "meta": self._metadata.of_page(request, "/embed/builder", title, description),
             "selections": self._selections(values, sources),
             "values": {key: values.get(key, [""])[0] for key in _TYPED},
             "most": MOST_ITEMS,
@@ -112,43 +117,45 @@ class EmbedBuilder:
     def _code(self, request: Request, values: "Mapping[str, list[str]]") -> dict[str, str]:
         """Return the address of the preview, and the code of each way to embed."""
         base = self._pages.base(request)
-        title = values.get("heading", ["Activity stream"])[0]
+        here, tag = base + current_language().path, current_language().tag
+        title = values.get("heading", [gettext("Activity stream")])[0]
         filters = {key: value for key, value in values.items() if key not in _LOOK}
         items = query_string({"limit": [_DEFAULT_LIMIT], **filters, "links": ["absolute"]})
         frame = f"/embed{query_string({'limit': [_DEFAULT_LIMIT], **values})}"
-        attributes = "".join(f' {key}="{escape(",".join(value))}"' for key, value in sorted(values.items()))
+        attributes = f' locale="{tag}"' if current_language().path else ""
+        attributes += "".join(f' {key}="{escape(",".join(value))}"' for key, value in sorted(values.items()))
         return {
             "preview": frame,
             "element": (
                 f'<script src="{base}/embed.js" defer></script>\n'
-                f'<activity-stream{attributes}>\n  <a href="{base}/">{escape(title)}</a>\n</activity-stream>'
+                f'<activity-stream{attributes}>\n  <a href="{here}/">{escape(title)}</a>\n</activity-stream>'
             ),
             "iframe": (
-                f'<iframe src="{escape(base + frame)}" title="{escape(title)}" width="100%" height="480" '
+                f'<iframe src="{escape(here + frame)}" title="{escape(title)}" width="100%" height="480" '
                 'loading="lazy"></iframe>'
             ),
-            "include": f"{base}/embed/items{items}",
+            "include": f"{here}/embed/items{items}",
         }
 
     def _selections(self, values: "Mapping[str, list[str]]", sources: "Sequence[SourceRef]") -> list[Selection]:
         vocabulary = self._configuration.vocabulary
         countries = sorted(
-            ((country.code, name(country.code, self._language)) for country in vocabulary.participants),
+            ((country.code, name(country.code, current_language().locale)) for country in vocabulary.participants),
             key=lambda pair: sort_key(pair[1]),
         )
-        networks = [(network.name, network.label or "Other sites") for network in all_networks()]
+        networks = [(network.name, network_label(network)) for network in all_networks()]
         offered: list[tuple[str, str, str, Sequence[tuple[str, str]]]] = [
-            ("kind", "Kind", "All kinds", [(kind.value, label) for kind, label in plurals().items()]),
+            ("kind", gettext("Kind"), gettext("All kinds"), [(kind.value, label) for kind, label in plurals().items()]),
             (
                 "topic",
-                "Topic",
-                "All topics",
-                [(topic.slug, topic.label_in(self._language)) for topic in vocabulary.topics],
+                gettext("Topic"),
+                gettext("All topics"),
+                [(topic.slug, topic.label_in(current_language().locale)) for topic in vocabulary.topics],
             ),
-            ("country", "Country", "All countries", countries),
-            ("network", "Network", "All networks", networks),
-            ("source", "Source", "All sources", [(source.slug, source.name) for source in sources]),
-            ("theme", "Colors", "", [("auto", "Like the visitor's device"), ("light", "Light"), ("dark", "Dark")]),
+            ("country", gettext("Country"), gettext("All countries"), countries),
+            ("network", gettext("Network"), gettext("All networks"), networks),
+            ("source", gettext("Source"), gettext("All sources"), [(source.slug, source.name) for source in sources]),
+            ("theme", gettext("Colors"), "", [(name, gettext(text)) for name, text in _COLORS]),
         ]
         return [
             Selection(parameter, label, every, options, values.get(parameter, [""])[0])

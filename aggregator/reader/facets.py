@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.domain.stream import Facets
-    from aggregator.domain.tagging.vocabulary import Vocabulary
+    from aggregator.domain.tagging.vocabulary import Participant, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Facet:
     count: int
 
 
+def participant_name(participant: Participant, language: str) -> str:
+    """Return the name of a participating country in a language (BCP 47): in English, as the file has it."""
+    return participant.name if language.startswith("en") else countries.name(participant.code, language)
+
+
 def named(
     found: Facets, vocabulary: Vocabulary, source_names: Mapping[str, str], language: str
 ) -> Mapping[str, Sequence[Facet]]:
@@ -33,7 +38,7 @@ def named(
         "source": source_names,
         "topic": {topic.slug: topic.label_in(language) for topic in vocabulary.topics},
         "country": {code: countries.name(code, language) for code in found.counts["country"]},
-        "cohort": vocabulary.cohort_names,
+        "cohort": vocabulary.cohort_names_in(language),
     }
     return {
         name: [

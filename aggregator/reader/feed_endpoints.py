@@ -22,6 +22,7 @@ from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, Terms, newest
 from aggregator.reader.filter_menu import Names, filter_labels
 from aggregator.reader.known_filters import refuse_unknown
+from aggregator.reader.languages import spoken_portal
 from aggregator.reader.lookup import shown
 from aggregator.reader.openapi import REFUSED_FILTERS, problem_responses
 from aggregator.reader.query_params import (
@@ -32,6 +33,7 @@ from aggregator.reader.query_params import (
 )
 from aggregator.web.cache_control import FRESH, headers_for
 from aggregator.web.responses import answer
+from aggregator.web.translation import current_language, gettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from aggregator.reader.authentication import Authenticator
     from aggregator.reader.rate_limits import Admission
     from aggregator.reader.visibility import Audience
-    from aggregator.web.dates import Dates
+    from aggregator.web.pages import Pages
     from storage.store import Store, Transaction
 
 _AT_ONCE = 64  # entries read at once to find a boundary
@@ -82,7 +84,7 @@ class Feeds:
         *,
         public_url: str | None,
         prefix: str,
-        dates: "Dates",
+        pages: "Pages",
         configuration: "Configuration",
         clock: "Clock",
     ) -> None:
@@ -91,7 +93,7 @@ class Feeds:
         self._admission = admission
         self._public_url = public_url
         self._prefix = prefix
-        self._dates = dates
+        self._pages = pages
         self._configuration = configuration
         self._clock = clock
 
@@ -133,7 +135,7 @@ class Feeds:
         caller = self._callers.caller_of(request)
         with self._store.reading() as tx:
             authority = tx.stream.state.tag_authority()
-        terms = Terms(authority, caller.audience, self._base(request), self._dates, self._clock())
+        terms = Terms(authority, caller.audience, self._base(request), self._pages.dates, self._clock())
         headers = headers_for(caller.token, FRESH)
         try:
             item = shown(self._store, activity_id)
@@ -163,7 +165,8 @@ class Feeds:
                     break
                 query = replace(query, after=page.next)
         shown_items = [replace(item, content=caller.audience.content(item.content)) for item in items[: ical_feed.MOST]]
-        body = ical_feed.calendar_of(shown_items, f"{title}: events", authority, self._base(request))
+        name = gettext("%(title)s: events", title=title)
+        body = ical_feed.calendar_of(shown_items, name, authority, self._base(request))
         made = answer(request, body, ical_feed.MEDIA_TYPE)
         made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
@@ -176,6 +179,7 @@ class Feeds:
         query = query_of(filters, self._configuration.vocabulary.cohorts)
         caller, counted = self._admission.admit(request, values)
         base, now = self._base(request), self._clock()
+        here = base + current_language().path
         with self._store.reading() as tx:
             refuse_unknown(query, tx, self._configuration.vocabulary)
             entries = _entries(tx, query, values)
@@ -183,9 +187,9 @@ class Feeds:
             title = self._title(values, tx.polling.sources.names(query.sources))
         feed = Feed(
             title=title,
-            description="Posts, news and events from all sources, in order of time.",
-            home=f"{base}/{query_string(values, **_NOWHERE, limit=None, collapse=None)}",
-            **_links(f"{base}/feed.{written.extension}", values, entries),
+            description=gettext("Posts, news and events from all sources, in order of time."),
+            home=f"{here}/{query_string(values, **_NOWHERE, limit=None, collapse=None)}",
+            **_links(f"{here}/feed.{written.extension}", values, entries),
             archive="archive" in values,
             whole=not {"cursor", "archive", "page"} & set(values),
             updated=_updated(entries.items, authority, caller.audience, now),
@@ -194,7 +198,7 @@ class Feeds:
             audience=caller.audience,
             base=base,
             now=now,
-            dates=self._dates,
+            dates=self._pages.dates,
             others=entries.others,
         )
         made = answer(request, written.render(feed), written.media_type)
@@ -203,9 +207,9 @@ class Feeds:
 
     def _title(self, values: "Mapping[str, Sequence[str]]", source_names: "Mapping[str, str]") -> str:
         """Return the title of a feed: its filters, and the name of the portal."""
-        names = Names(self._configuration.vocabulary, self._dates.language, source_names)
-        labels, name = filter_labels(values, names), self._configuration.portal.title
-        return f"{', '.join(labels)} - {name}" if labels else name
+        names = Names(self._configuration.vocabulary, current_language().locale, source_names)
+        labels, name = filter_labels(values, names), spoken_portal(self._configuration).title
+        return gettext(", ").join(labels) + f" - {name}" if labels else name
 
     def _base(self, request: Request) -> str:
         """Return the public URL of this installation."""

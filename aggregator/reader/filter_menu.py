@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.domain.networks import network_of
 from aggregator.domain.tagging.countries import name, sort_key
+from aggregator.reader.facets import participant_name
 from aggregator.reader.query_params import query_string
-from aggregator.web.labels import plurals
+from aggregator.web.labels import network_label, plurals
+from aggregator.web.translation import gettext, translatable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aggregator.domain.activity import SourceRef
     from aggregator.domain.stream import Facets, Query
@@ -19,10 +21,18 @@ if TYPE_CHECKING:
 
     Values = Mapping[str, Sequence[str]]
 
+# The title of each menu, its first choice, and the label of the field that finds a choice.
+_TITLES = {
+    "kind": (translatable("Type"), translatable("All types"), translatable("Find a type")),
+    "network": (translatable("Network"), translatable("All networks"), translatable("Find a network")),
+    "topic": (translatable("Topic"), translatable("All topics"), translatable("Find a topic")),
+    "country": (translatable("Country"), translatable("All countries"), translatable("Find a country")),
+    "source": (translatable("Source"), translatable("All sources"), translatable("Find a source")),
+}
 MOST_LINKS = 12  # choices that are shown as links; more are a list to select from
 # The filters in the order of their chips, with the labels of those whose values do not explain themselves.
 _FILTERS = ("q", "kind", "network", "source", "topic", "country", "cohort", "lang", "has", "since", "until")
-_HAS = {"media": "With pictures or videos", "event": "With an event"}
+_HAS = {"media": translatable("With pictures or videos"), "event": translatable("With an event")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,7 @@ class Choice:
     label: str
     address: str
     chosen: bool
-    count: str | None = None  # None: unknown, since this filter is active with another value
+    count: int | None = None  # None: unknown, since this filter is active with another value
     stale: bool = False
 
 
@@ -43,6 +53,7 @@ class Menu:
 
     name: str
     title: str
+    find: str  # the label of a field that finds a choice
     choices: Sequence[Choice]
     kept: Sequence[tuple[str, str]]  # the other parameters
 
@@ -88,7 +99,6 @@ class Context(NamedTuple):
     vocabulary: Vocabulary
     facets: Facets
     language: str  # BCP 47
-    number: Callable[[int], str]  # formats for people
 
 
 def menus(context: Context, sources: Sequence[SourceRef], failing: frozenset[str], present: Present) -> list[Menu]:
@@ -96,15 +106,15 @@ def menus(context: Context, sources: Sequence[SourceRef], failing: frozenset[str
     language, vocabulary = context.language, context.vocabulary
     shown = {*present.kinds, *context.values.get("kind", ())}
     kinds = [(kind.value, label) for kind, label in plurals().items() if kind.value in shown]
-    named = [(network, network_of(network).label or "Other sites") for network in present.networks]
+    named = [(network, network_label(network_of(network))) for network in present.networks]
     topics = [(topic.slug, topic.label_in(language)) for topic in vocabulary.topics]
     listed = [(source.slug, source.name) for source in sources]
     found = [
-        _menu(context, "kind", "Type", "All types", kinds),
-        _menu(context, "network", "Network", "All networks", named if len(named) > 1 else []),
-        _menu(context, "topic", "Topic", "All topics", topics),
-        _menu(context, "country", "Country", "All countries", _countries(context)),
-        _menu(context, "source", "Source", "All sources", listed if len(listed) > 1 else [], failing),
+        _menu(context, "kind", kinds),
+        _menu(context, "network", named if len(named) > 1 else []),
+        _menu(context, "topic", topics),
+        _menu(context, "country", _countries(context)),
+        _menu(context, "source", listed if len(listed) > 1 else [], failing),
     ]
     return [menu for menu in found if len(menu.choices) > 1]
 
@@ -126,7 +136,7 @@ def filter_labels(values: Values, names: Names) -> list[str]:
 
 def kind_links(present: Sequence[str]) -> list[Choice]:
     """Return links to the stream of each kind that has items, without counts."""
-    every = Choice("", "All", "/", chosen=True)
+    every = Choice("", gettext("All"), "/", chosen=True)
     kinds = [(kind.value, label) for kind, label in plurals().items() if kind.value in present]
     return [every] + [Choice(kind, label, "/" + query_string({}, kind=kind), chosen=False) for kind, label in kinds]
 
@@ -134,8 +144,6 @@ def kind_links(present: Sequence[str]) -> list[Choice]:
 def _menu(
     context: Context,
     parameter: str,
-    title: str,
-    every: str,
     named: Sequence[tuple[str, str]],
     failing: frozenset[str] = frozenset(),
 ) -> Menu:
@@ -143,17 +151,18 @@ def _menu(
     chosen = {_spelled(parameter, value) for value in values.get(parameter, ())}
     counts = None if chosen else context.facets.counts[parameter]
 
-    def count(value: str) -> str | None:
-        return context.number(counts.get(value, 0)) if counts is not None else None
+    def count(value: str) -> int | None:
+        return counts.get(value, 0) if counts is not None else None
 
     def address(value: str | None) -> str:
         return "/" + query_string(values, **{"cursor": None, parameter: value})
 
+    title, every, find = map(gettext, _TITLES[parameter])
     choices = [Choice("", every, address(None), not chosen)]
     choices += [
         Choice(value, label, address(value), value in chosen, count(value), value in failing) for value, label in named
     ]
-    return Menu(parameter, title, choices, list(kept_without(values, parameter)))
+    return Menu(parameter, title, find, choices, list(kept_without(values, parameter)))
 
 
 def kept_without(values: Values, parameter: str) -> Iterator[tuple[str, str]]:
@@ -165,7 +174,10 @@ def kept_without(values: Values, parameter: str) -> Iterator[tuple[str, str]]:
 
 def _countries(context: Context) -> list[tuple[str, str]]:
     """Return the participating countries, or those with items if there are none, and the chosen ones."""
-    codes = {participant.code: participant.name for participant in context.vocabulary.participants}
+    codes = {
+        participant.code: participant_name(participant, context.language)
+        for participant in context.vocabulary.participants
+    }
     if not codes:
         codes = {code: name(code, context.language) for code in context.facets.counts["country"]}
     for value in context.values.get("country", ()):
@@ -188,15 +200,15 @@ def _label(names: Names, parameter: str, value: str) -> str:
     if parameter == "country":
         return name(value.upper(), language)
     if parameter in {"since", "until"}:
-        return f"From {value}" if parameter == "since" else f"Before {value}"
+        return gettext("From %(day)s", day=value) if parameter == "since" else gettext("Before %(day)s", day=value)
     if parameter == "q":
-        return f"“{value}”"
+        return gettext("“%(words)s”", words=value)
     labels: Mapping[str, Mapping[str, str]] = {
         "kind": {kind.value: label for kind, label in plurals().items()},
-        "network": {value: network_of(value).label or "Other sites"},
+        "network": {value: network_label(network_of(value))},
         "source": names.sources,
         "topic": {topic.slug: topic.label_in(language) for topic in vocabulary.topics},
-        "cohort": vocabulary.cohort_names,
-        "has": _HAS,
+        "cohort": vocabulary.cohort_names_in(language),
+        "has": {name: gettext(text) for name, text in _HAS.items()},
     }
     return labels.get(parameter, {}).get(value, value)

@@ -11,11 +11,13 @@ from starlette.responses import HTMLResponse, Response
 
 from aggregator.domain.errors import NotFoundError
 from aggregator.domain.site_frame import theme_css
+from aggregator.reader.languages import here, spoken_portal
 from aggregator.web.cache_control import ALWAYS_ASK, IMMUTABLE
 from aggregator.web.responses import HTML, answer
 
 if TYPE_CHECKING:
     from aggregator.config.portal_folder import Configuration
+    from aggregator.reader.languages import Languages
     from aggregator.web.pages import Pages
 
 _CSS = "text/css; charset=utf-8"
@@ -25,7 +27,8 @@ _DIGEST_BYTES = 6
 class FrameFiles:
     """The files and pages that `portal.toml` describes."""
 
-    def __init__(self, configuration: "Configuration", pages: "Pages") -> None:
+    def __init__(self, configuration: "Configuration", pages: "Pages", languages: "Languages") -> None:
+        self._languages = languages
         self._configuration = configuration
         self._pages = pages
 
@@ -39,7 +42,9 @@ class FrameFiles:
         """Return what the templates of all pages show of the portal."""
         theme, logo = theme_css(self._configuration.portal.site), self._configuration.logo
         return {
-            "portal": self._configuration.portal,
+            "portal": spoken_portal(self._configuration),
+            "languages": self._languages.several,
+            "here": here(),
             "theme_path": f"/site/{_version(theme.encode())}/theme.css" if theme else None,
             "logo_path": f"/site/{_version(logo[1])}/logo" if logo else None,
         }

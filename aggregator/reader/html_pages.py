@@ -29,6 +29,7 @@ from aggregator.reader.filter_menu import (
 )
 from aggregator.reader.health import read_health
 from aggregator.reader.known_filters import refuse_unknown
+from aggregator.reader.languages import spoken_portal
 from aggregator.reader.lookup import shown_with_story
 from aggregator.reader.query_params import (
     PAGE,
@@ -39,6 +40,7 @@ from aggregator.reader.query_params import (
 from aggregator.reader.serialization import encode
 from aggregator.web.negotiation import ACTIVITY, media_of
 from aggregator.web.responses import HTML, answer
+from aggregator.web.translation import current_language, gettext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -95,7 +97,6 @@ class StreamPages:
         admission: "Admission",
         *,
         configuration: "Configuration",
-        language: str,
         as2: "Callable[[Request, str], Response]",
         metadata: "MetadataBuilder",
     ) -> None:
@@ -104,7 +105,6 @@ class StreamPages:
         self._clock = clock
         self._pages = pages
         self._configuration = configuration
-        self._language = language
         self._facets = FacetCache()
         self._metadata = metadata
         self._as2 = as2  # responds with an activity as ActivityStreams
@@ -121,7 +121,7 @@ class StreamPages:
     def front(self, request: Request) -> Response:
         """Return the portal page, or the stream page if filters are given."""
         values = _filled(given(request.scope["query_string"], PAGE, strict=False))
-        portal, vocabulary = self._configuration.portal, self._configuration.vocabulary
+        portal, vocabulary = spoken_portal(self._configuration), self._configuration.vocabulary
         query = query_of(values, vocabulary.cohorts)
         if portal.blocks and not values:
             shown = {**self._portal(portal, vocabulary), "meta": self._metadata.of_page(request, "/")}
@@ -140,9 +140,9 @@ class StreamPages:
             present = _present(tx)
             threads = tx.stream.activities.thread_sizes([*found.items, *found.pinned])
         shown = self._front(values, query, found, health)
-        context = Context(values, query, vocabulary, facets, self._language, self._pages.dates.number)
+        context = Context(values, query, vocabulary, facets, current_language().locale)
         shown |= self._filters(context, menu, health, present) | {"threads": threads}
-        title = ", ".join(active.label for active in shown["active"])
+        title = gettext(", ").join(active.label for active in shown["active"])
         shown["meta"] = self._metadata.of_page(request, "/" + query_string(values), title)
         made = answer(request, self._pages.render("front.html", shown), HTML)
         made.headers.update(rates)
@@ -152,7 +152,7 @@ class StreamPages:
         now = self._clock()
         with self._store.reading() as tx:
             health = read_health(tx, now)
-            blocks = Blocks(tx, portal, vocabulary, now, self._language).all()
+            blocks = Blocks(tx, portal, vocabulary, now, current_language().locale).all()
             threads = tx.stream.activities.thread_sizes(item for block in blocks for item in block.items)
             revision = tx.stream.state.revision()
             kinds = _present(tx).kinds
@@ -226,18 +226,20 @@ class StreamPages:
         """Return the filters with their counts, the active ones, and the number of results."""
         values, facets = context.values, context.facets
         failing = frozenset(source.slug for source in health.stale)
+        active = active_filters(context, menu.names)
         topics = [topic for topic in context.vocabulary.topics if topic.slug in context.query.topics]
         return {
             "menus": menus(context, menu.listed, failing, present),
-            "active": active_filters(context, menu.names),
+            "active": active,
+            "filtered_by": [filter_.label for filter_ in active if filter_.name != "q"],
             "filtered": context.query.is_filtered,
             "search": values.get("q", [""])[0],
             "only_search": "/" + query_string({}, q=values["q"][0]) if "q" in values else None,
             "kept": list(kept_without(values, "q")),
             "count": facets.examined,
-            "counted": context.number(facets.examined) + ("+" if facets.partial else ""),
+            "counted": self._pages.dates.number(facets.examined) + ("+" if facets.partial else ""),
             "source_count": menu.total,
-            "definitions": [topic.definition for topic in topics if topic.definition],
+            "definitions": [text for topic in topics if (text := topic.definition_in(context.language))],
         }
 
     def _days(self, items: "Iterable[Activity]") -> list[Day]:
@@ -279,7 +281,7 @@ class DocumentationPages:
 
     def _page(self, request: Request) -> bytes:
         meta = self._metadata.of_page(
-            request, "/docs", "API", "All operations, parameters and schemas of the API, with examples."
+            request, "/docs", "API", gettext("All operations, parameters and schemas of the API, with examples.")
         )
         return self._pages.render("docs.html", {**self._values, "meta": meta, "base": self._pages.base(request)})
 

@@ -11,6 +11,7 @@ from icalendar import Calendar, Event
 from aggregator.domain.activity import ActivityKind
 from aggregator.reader.feeds.feed import tag_id
 from aggregator.web.dates import machine_time
+from aggregator.web.translation import gettext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +56,7 @@ def _event(item: Activity, occasion: Occasion, authority: tuple[str, str], home:
     event.add("uid", tag_id(item.id, authority))
     event.add("dtstamp", item.first_seen)
     event.add("sequence", item.revision % 2**31)  # calendars accept the higher number
-    event.add("summary", item.content.title or " ".join(content.text.split())[:100] or "Event")
+    event.add("summary", item.content.title or " ".join(content.text.split())[:100] or gettext("Event"))
     zone = _zone(occasion.zone_label)
     event.add("dtstart", _time(occasion.start, zone, all_day=occasion.all_day))
     if occasion.end is not None:
@@ -63,10 +64,14 @@ def _event(item: Activity, occasion: Occasion, authority: tuple[str, str], home:
     description = [content.text[:_LONGEST_TEXT]]
     if occasion.other_start is not None:
         description.append(
-            f"Time zone “{occasion.zone_label}” is ambiguous; may also be {machine_time(occasion.other_start)}."
+            gettext(
+                "Time zone “%(zone)s” is ambiguous; may also be %(time)s.",
+                zone=occasion.zone_label,
+                time=machine_time(occasion.other_start),
+            )
         )
     if occasion.online:
-        description.append(f"Online: {occasion.online}")
+        description.append(gettext("Online: %(address)s", address=occasion.online))
     event.add("description", "\n\n".join(filter(None, description)))
     if occasion.place:
         event.add("location", occasion.place)

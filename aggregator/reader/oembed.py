@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.reader.errors import UnsupportedFormatError
 from aggregator.reader.feeds.xml import add, document, root_of
+from aggregator.reader.languages import spoken_portal
 from aggregator.reader.lookup import shown
 from aggregator.reader.query_params import Parameter, given, whole_number
 from aggregator.reader.serialization import encode
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from aggregator.config.portal_folder import Configuration
     from aggregator.domain.activity import Activity
+    from aggregator.reader.languages import Languages
     from aggregator.reader.sharing import SharingTerms
     from aggregator.web.pages import Pages
     from storage.store import Store
@@ -57,11 +59,13 @@ class OEmbedRoutes:
         configuration: "Configuration",
         terms: "SharingTerms",
         cors_origins: "Sequence[str]",
+        languages: "Languages",
     ) -> None:
         self._store = store
         self._pages = pages
         self._configuration = configuration
         self._terms = terms
+        self._languages = languages
         self._can_frame = bool(cors_origins)
         origins = "*" if "*" in cors_origins else " ".join(("'self'", *cors_origins))
         self._policy = policy({"frame-ancestors": origins})
@@ -82,8 +86,9 @@ class OEmbedRoutes:
         width = whole_number("maxwidth", values, default=_WIDTH, least=_LEAST, most=_MOST)
         height = whole_number("maxheight", values, default=_HEIGHT, least=_LEAST, most=_MOST)
         base = self._pages.base(request)
-        item = shown(self._store, _item_id(values.get("url", [""])[0], base))
-        described = self._described(item, base, min(width, _WIDTH), min(height, _HEIGHT))
+        home, item_id = self._place(values.get("url", [""])[0], base)
+        item = shown(self._store, item_id)
+        described = self._described(item, home, min(width, _WIDTH), min(height, _HEIGHT))
         if written == "xml":
             return answer(request, _xml(described), "text/xml; charset=utf-8")
         return answer(request, encode(described), JSON)
@@ -107,8 +112,16 @@ class OEmbedRoutes:
             return label(item.content)
         return title_of(item.object.content if item.object and not item.content.title else item.content)
 
+    def _place(self, address: str, base: str) -> tuple[str, str]:
+        """Return the URL below which an item's page is, with its language, and the item's id; raises as `_item`."""
+        tag, item_id = _item(address, base)
+        language = self._languages.several.get(tag)
+        if tag and language is None:
+            raise NotFoundError("url is not the address of an item's page here.")
+        return base + (language.path if language else ""), item_id
+
     def _described(self, item: "Activity", base: str, width: int, height: int) -> dict[str, Any]:
-        name = self._configuration.portal.name or "Activity Stream"
+        name = spoken_portal(self._configuration).title
         described = {
             "version": "1.0",
             "provider_name": name,
@@ -132,8 +145,8 @@ class OEmbedRoutes:
         return {**described, "type": "rich", "html": frame, "width": width, "height": height}
 
 
-def _item_id(address: str, base: str) -> str:
-    """Return the id of the item whose page has this address.
+def _item(address: str, base: str) -> tuple[str, str]:
+    """Return the language of an address of an item's page, and the item's id.
 
     Raises:
         BadRequestError: no address is given.
@@ -145,10 +158,10 @@ def _item_id(address: str, base: str) -> str:
         asked_for, ours = urlsplit(address[:_LONGEST_ADDRESS]), urlsplit(base)
     except ValueError:
         raise BadRequestError("url is no web address.") from None
-    match = re.fullmatch(re.escape(ours.path) + r"/activities/([0-9]{1,19})/?", asked_for.path)
+    match = re.fullmatch(re.escape(ours.path) + r"(?:/([a-z]{2}))?/activities/([0-9]{1,19})/?", asked_for.path)
     if asked_for.netloc.lower() != ours.netloc.lower() or asked_for.scheme not in {"http", "https"} or match is None:
         raise NotFoundError("url is not the address of an item's page here.")
-    return match[1]
+    return match[1] or "", match[2]
 
 
 def _xml(values: "Mapping[str, Any]") -> bytes:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aggregator.domain.activity import ActivityKind
+from aggregator.reader.languages import spoken_portal
 from aggregator.reader.structured_data import embedded_json, structured_data, title_of
 from aggregator.text.html import excerpt
 from aggregator.web.dates import machine_time
 from aggregator.web.labels import label
 from aggregator.web.picture_addresses import PictureSize, picture_path
 from aggregator.web.pictures import lead, still
+from aggregator.web.translation import current_language, gettext, translatable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +23,13 @@ if TYPE_CHECKING:
 
     from aggregator.config.portal_folder import Configuration
     from aggregator.domain.activity import Activity, Content, Media
+    from aggregator.reader.languages import Languages
     from aggregator.reader.sharing import SharingTerms
     from aggregator.web.pages import Pages
 
 _ICON = "icon-512.png"
-_ICON_ALT = "Logo"
-_INTRO = "Posts, news and events from all sources of this portal, newest first."
+_ICON_ALT = translatable("Logo")
+_INTRO = translatable("Posts, news and events from all sources of this portal, newest first.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +47,23 @@ class PageMetadata:
     has_picture: bool = False  # the image belongs to the item
     more: Sequence[tuple[str, str]] = ()  # further OpenGraph properties
     oembed: str | None = None
+    alternates: Sequence[tuple[str, str]] = ()  # the addresses in other languages
     data: str | None = None  # JSON-LD, safe within a script element
 
 
 class MetadataBuilder:
     """Builds the metadata of pages of one portal."""
 
-    def __init__(self, pages: Pages, configuration: Configuration, terms: SharingTerms) -> None:
+    def __init__(self, pages: Pages, configuration: Configuration, terms: SharingTerms, languages: Languages) -> None:
         """Set what all pages share.
 
         Args:
             pages: the portal's pages.
             configuration: has the portal's name.
             terms: what other sites may show.
+            languages: the languages of its pages.
         """
+        self._languages = languages
         self._pages = pages
         self._configuration = configuration
         self._terms = terms
@@ -71,27 +77,31 @@ class MetadataBuilder:
             title: its title; "": the portal's name.
             description: a sentence about it; "": the portal's introduction.
         """
-        portal, base = self._configuration.portal, self._pages.base(request)
-        name = portal.name or "Activity Stream"
-        about = {"@context": "https://schema.org", "@type": "WebSite", "name": name, "url": f"{base}/"}
+        portal, base = spoken_portal(self._configuration), self._pages.base(request)
+        home = base + current_language().path
+        name = portal.title
+        about = {"@context": "https://schema.org", "@type": "WebSite", "name": name, "url": f"{home}/"}
         return PageMetadata(
             title=title or name,
-            address=base + path,
+            address=home + path,
+            alternates=self._alternates(base, path),
             site=name,
-            description=description or excerpt(portal.intro or _INTRO, 155),
+            description=description or excerpt(portal.intro or gettext(_INTRO), 155),
             image=self._icon(base),
-            image_alt=_ICON_ALT,
+            image_alt=gettext(_ICON_ALT),
             data=embedded_json(about) if path == "/" else None,
         )
 
     def of_item(self, request: Request, item: Activity) -> PageMetadata:
         """Return the metadata of an item's page, without words and pictures that other sites may not show."""
         base = self._pages.base(request)
-        page, site = f"{base}/activities/{item.id}", self._configuration.portal.name or "Activity Stream"
+        path, site = f"/activities/{item.id}", spoken_portal(self._configuration).title
+        page, alternates = base + current_language().path + path, self._alternates(base, path)
         oembed = f"{base}/oembed?url={quote(page, safe='')}"
         if not self._terms.allow_all(item):
             icon, title = self._icon(base), label(item.content)
-            return PageMetadata(title, page, site, "", icon, _ICON_ALT, type="article", oembed=oembed)
+            hidden = PageMetadata(title, page, site, "", icon, gettext(_ICON_ALT), type="article", oembed=oembed)
+            return replace(hidden, alternates=alternates)
         shown = _shown(item)
         picture = None if shown.sensitive else lead(shown)
         image = self._picture(base, item, picture) if picture else None
@@ -101,14 +111,23 @@ class MetadataBuilder:
             site=site,
             description=excerpt(shown.text, 155),
             image=image or self._icon(base),
-            image_alt=((picture.alt if picture else "") or "Image without description") if image else _ICON_ALT,
+            image_alt=((picture.alt if picture else "") or gettext("Image without description"))
+            if image
+            else gettext(_ICON_ALT),
             type="video.other" if item.content.kind is ActivityKind.VIDEO else "article",
             locale=_locale(shown.lang),
             has_picture=image is not None,
             more=_times(item.content),
             oembed=oembed,
+            alternates=alternates,
             data=embedded_json(structured_data(item, page, lambda media: self._picture(base, item, media))),
         )
+
+    def _alternates(self, base: str, path: str) -> list[tuple[str, str]]:
+        """Return the addresses of a page by language; "x-default" is in the language that a visitor prefers."""
+        several = self._languages.several
+        found = [(tag, base + language.path + path) for tag, language in several.items()]
+        return [*found, ("x-default", base + path)] if found else []
 
     def _picture(self, base: str, item: Activity, media: Media) -> str | None:
         address = still(media)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from aggregator.domain.networks import network_at, profile_of
 from aggregator.domain.source import SourceState
+from aggregator.web.translation import translatable
 
 if TYPE_CHECKING:
     from aggregator.domain.source import Source
@@ -26,35 +27,36 @@ _PRIVATE = frozenset(
     ("arpa", "corp", "home", "internal", "intra", "intranet", "lan", "local", "localdomain", "localhost", "onion")
 ) | {"private", "test", "vpn"}
 _SENTENCES = {
-    OVERDUE: "It has not been polled for a long time.",
-    "account-missing": "The account does not exist.",
-    "account-protected": "The account is protected.",
-    "account-suspended": "The account is suspended.",
-    "budget": "The budget for this network is used up.",
-    "cap-reached": "The usage cap of this network is reached.",
-    "credentials": "The network refuses this site's access.",
-    "credits": "The credits for this network are used up.",
-    "gone": "The publisher removed it.",
-    "not-allowed": "The network refuses this site's access.",
-    "host-paused": "The publisher asked for fewer requests.",
-    "http-status": "The publisher's server answered with an error.",
-    "robot-check": "The publisher's server answered with a bot check.",
-    "sign-in": "The publisher requires a password.",
-    "unreachable": "The publisher's server could not be reached.",
-    "broken-off": "The publisher's server closed the connection early.",
-    "unreadable": "The publisher's document could not be read.",
-    "no-feed": "The publisher's document could not be read.",
-    "too-complex": "The publisher's document could not be read.",
-    "too-slow": "The publisher's server was too slow.",
-    "slow-connect": "The publisher's server was too slow.",
-    "slow-first-byte": "The publisher's server was too slow.",
-    "slow-total": "The publisher's server was too slow.",
-    "too-large": "The publisher's document is too large.",
-    "too-large-wire": "The publisher's document is too large.",
-    "too-large-unpacked": "The publisher's document is too large.",
-    "too-large-headers": "The publisher's document is too large.",
+    OVERDUE: translatable("It has not been polled for a long time."),
+    "account-missing": translatable("The account does not exist."),
+    "account-protected": translatable("The account is protected."),
+    "account-suspended": translatable("The account is suspended."),
+    "budget": translatable("The budget for this network is used up."),
+    "cap-reached": translatable("The usage cap of this network is reached."),
+    "credentials": translatable("The network refuses this site's access."),
+    "credits": translatable("The credits for this network are used up."),
+    "gone": translatable("The publisher removed it."),
+    "not-allowed": translatable("The network refuses this site's access."),
+    "host-paused": translatable("The publisher asked for fewer requests."),
+    "http-status": translatable("The publisher's server answered with an error."),
+    "robot-check": translatable("The publisher's server answered with a bot check."),
+    "sign-in": translatable("The publisher requires a password."),
+    "unreachable": translatable("The publisher's server could not be reached."),
+    "broken-off": translatable("The publisher's server closed the connection early."),
+    "unreadable": translatable("The publisher's document could not be read."),
+    "no-feed": translatable("The publisher's document could not be read."),
+    "too-complex": translatable("The publisher's document could not be read."),
+    "too-slow": translatable("The publisher's server was too slow."),
+    "slow-connect": translatable("The publisher's server was too slow."),
+    "slow-first-byte": translatable("The publisher's server was too slow."),
+    "slow-total": translatable("The publisher's server was too slow."),
+    "too-large": translatable("The publisher's document is too large."),
+    "too-large-wire": translatable("The publisher's document is too large."),
+    "too-large-unpacked": translatable("The publisher's document is too large."),
+    "too-large-headers": translatable("The publisher's document is too large."),
 }
-_OTHER = "It could not be read."
+_OTHER = translatable("It could not be read.")
+_UNNAMED = translatable("A publisher's server")
 
 
 def error_code(state: SourceState, last_error_code: str | None) -> str | None:
@@ -91,7 +93,7 @@ def service_of(host: str) -> str:
     network = network_at(name)
     if network is not None and network.label:
         return network.label
-    return name if _is_public(name) and port in {"80", "443"} else "A publisher's server"
+    return name if _is_public(name) and port in {"80", "443"} else _UNNAMED
 
 
 def _is_public(host: str) -> bool:

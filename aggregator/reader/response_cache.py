@@ -153,10 +153,10 @@ class ResponseCache:
             headers: as returned by `cache_key.headers_of`.
         """
         method = scope["method"]
-        path = self._canon.path(scope)
-        if (method != "GET" and method != "HEAD") or not self._pulse.is_watching or not self._covers(path):  # noqa: PLR1714  # this is the hot path
+        if (method != "GET" and method != "HEAD") or not self._pulse.is_watching:  # noqa: PLR1714  # this is the hot path
             return None
-        key = self._canon.key(scope, path, headers)
+        place = self._canon.place(scope, headers)
+        key = self._canon.key(scope, place, headers) if self._covers(place.path) else None
         if key is None:
             return None
         scope[KEY] = key

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from aggregator.config.portal_folder import Configuration
     from aggregator.domain.clock import Clock
+    from aggregator.reader.languages import Languages
     from aggregator.web.pages import Pages
     from storage.store import Store
 
@@ -32,11 +33,14 @@ _FIXED = ("/docs", "/embed/builder", "/stats")
 class SitemapRoutes:
     """The sitemap of one store."""
 
-    def __init__(self, store: "Store", clock: "Clock", pages: "Pages", configuration: "Configuration") -> None:
+    def __init__(
+        self, store: "Store", clock: "Clock", pages: "Pages", configuration: "Configuration", languages: "Languages"
+    ) -> None:
         self._store = store
         self._clock = clock
         self._pages = pages
         self._configuration = configuration
+        self._languages = languages
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -64,17 +68,23 @@ class SitemapRoutes:
             items = tx.stream.sitemap.entries(int(part))
         if not items:  # a sitemap without addresses is invalid
             raise NotFoundError("There is no such sitemap.")
-        entries = ((f"{base}/activities/{item.id}", item.modified(now)) for item in items)
+        homes = self._homes(base)
+        entries = ((f"{home}/activities/{item.id}", item.modified(now)) for item in items for home in homes)
         return answer(request, _document("urlset", "url", entries), MEDIA_TYPE)
 
     def _portal_pages(self, base: str) -> "Iterable[tuple[str, datetime | None]]":
         with self._store.reading() as tx:
             changed = tx.stream.state.mark().changed
-        yield f"{base}/", changed
-        for path in _FIXED:
-            yield base + path, None
-        for topic in self._configuration.vocabulary.topics:
-            yield f"{base}/?topic={topic.slug}", None
+        for home in self._homes(base):
+            yield f"{home}/", changed
+            for path in _FIXED:
+                yield home + path, None
+            for topic in self._configuration.vocabulary.topics:
+                yield f"{home}/?topic={topic.slug}", None
+
+    def _homes(self, base: str) -> list[str]:
+        """Return the public URLs below which the canonical addresses of pages are: one for each language."""
+        return [base + language.path for language in self._languages.several.values()] or [base]
 
 
 def _document(root: str, entry: str, entries: "Iterable[tuple[str, datetime | None]]") -> bytes:

@@ -22,7 +22,9 @@ from aggregator.reader.openapi import responses_of
 from aggregator.reader.plots import HEIGHT, WIDTH, column_plot
 from aggregator.reader.query_params import Parameter, given, whole_number
 from aggregator.reader.serialization import encode
+from aggregator.web.labels import network_label
 from aggregator.web.responses import HTML, JSON, answer
+from aggregator.web.translation import current_language, gettext, translatable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +48,13 @@ DAYS = Parameter(
     {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": _DEFAULT_DAYS},
     7,
 )
-_HEADINGS = {"source": "Sources", "topic": "Topics", "country": "Countries", "network": "Networks", "kind": "Kinds"}
+_HEADINGS = {
+    "source": translatable("Sources"),
+    "topic": translatable("Topics"),
+    "country": translatable("Countries"),
+    "network": translatable("Networks"),
+    "kind": translatable("Kinds"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +82,12 @@ class StatisticsRoutes:
         pages: "Pages",
         configuration: "Configuration",
         metadata: "MetadataBuilder",
-        language: str,
     ) -> None:
         self._store = store
         self._clock = clock
         self._pages = pages
         self._configuration = configuration
         self._metadata = metadata
-        self._language = language
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -103,14 +109,15 @@ class StatisticsRoutes:
     def page(self, request: Request) -> Response:
         """Return the page with plots."""
         days, numbers = self._read(request)
-        meta = self._metadata.of_page(request, "/stats", "Numbers", "Items by day, source, topic, country and network.")
+        about = gettext("Items by day, source, topic, country and network.")
+        meta = self._metadata.of_page(request, "/stats", gettext("Numbers"), about)
         shown: dict[str, Any] = {
             "meta": meta,
             "numbers": numbers,
             "plot": column_plot(numbers.days),
             "size": (WIDTH, HEIGHT),
             "dimensions": [
-                (name, heading, numbers.values[name][:_SHOWN], len(numbers.values[name]))
+                (name, gettext(heading), numbers.values[name][:_SHOWN], len(numbers.values[name]))
                 for name, heading in _HEADINGS.items()
                 if numbers.values[name]
             ],
@@ -155,7 +162,7 @@ class StatisticsRoutes:
         if found.tags.partial and found.days:
             first = min(found.days)  # of those counted; perhaps not all of its items
         every = {first + timedelta(days=day): 0 for day in range((today - first).days + 1)}
-        labels = named(found.tags, self._configuration.vocabulary, sources, self._language)
+        labels = named(found.tags, self._configuration.vocabulary, sources, current_language().locale)
         values_of = {name: _labelled(name, labels[name])[:_MOST_VALUES] for name in _HEADINGS}
         return days, Numbers({**every, **found.days}, values_of, found.tags.examined, found.tags.partial)
 
@@ -163,7 +170,7 @@ class StatisticsRoutes:
 def _labelled(dimension: str, facets: "Sequence[Facet]") -> "Sequence[Facet]":
     if dimension != "network":
         return facets
-    return [Facet(facet.value, network_of(facet.value).label or "Other sites", facet.count) for facet in facets]
+    return [Facet(facet.value, network_label(network_of(facet.value)), facet.count) for facet in facets]
 
 
 def _rows(numbers: Numbers) -> "Iterator[tuple[str, str, str, str]]":

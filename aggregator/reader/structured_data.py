@@ -13,6 +13,7 @@ from aggregator.text.html import excerpt
 from aggregator.web.addresses import web_address
 from aggregator.web.dates import machine_time
 from aggregator.web.pictures import visible
+from aggregator.web.translation import gettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,7 +162,7 @@ def _pictures(content: Content, picture: Picture) -> list[str]:
 
 def title_of(content: Content) -> str:
     """Return the title of a content, or the beginning of its text."""
-    return content.title or excerpt(content.text, _LONGEST_HEADLINE) or "Untitled"
+    return content.title or excerpt(content.text, _LONGEST_HEADLINE) or gettext("Untitled")
 
 
 def _iso_duration(seconds: float) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, format_timedelta, get_timezone_name
 from babel.numbers import format_decimal
+
+from aggregator.web.translation import gettext
 
 _NARROW_SPACE = "\u202f"  # in Unicode's locale data before "AM"; many fonts lack it
 _LONG_AGO = timedelta(days=30)  # older times are shown as a date
@@ -28,6 +31,18 @@ def html_time(moment: datetime) -> str:
 def sortable_time(moment: datetime) -> str:
     """Return a time whose order as a text is the order of time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+@lru_cache(maxsize=64)
+def known_locale(tag: str) -> str | None:
+    """Return Babel's name of a locale (BCP 47), or of its language if only that is known."""
+    parts = tag.split("-")
+    for known in range(len(parts), 0, -1):
+        try:
+            return str(Locale.parse("-".join(parts[:known]), sep="-"))
+        except (UnknownLocaleError, ValueError):
+            continue
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +66,7 @@ class Dates:
     @classmethod
     def of(cls, zone: tzinfo, locale: str) -> Dates:
         """Create the formats for a BCP 47 locale such as "en-GB"; an unknown one falls back to its language."""
-        parts = locale.split("-")
-        for known in range(len(parts), 0, -1):
-            try:
-                return cls(zone, str(Locale.parse("-".join(parts[:known]), sep="-")))
-            except (UnknownLocaleError, ValueError):
-                continue
-        return cls(zone)
+        return cls(zone, known_locale(locale) or "en")
 
     @property
     def language(self) -> str:
@@ -94,7 +103,7 @@ class Dates:
 
     def heading(self, on: date, today: date) -> str:
         """Return "Today", "Yesterday" or the long day."""
-        named = {today: "Today", today - _ONE_DAY: "Yesterday"}
+        named = {today: gettext("Today"), today - _ONE_DAY: gettext("Yesterday")}
         return named.get(on) or self.long_day(on)
 
     def hour(self, moment: datetime) -> str:
@@ -103,7 +112,7 @@ class Dates:
 
     def moment(self, moment: datetime) -> str:
         """Return "April 2, 2014, 3:04 PM" or "2 April 2014, 15:04"."""
-        return f"{self.day(moment)}, {self.hour(moment)}"
+        return self._at(self._on(moment), self.hour(moment))
 
     def ago(self, moment: datetime, now: datetime) -> str:
         """Return "3 hours ago", or the day if that is over 30 days ago."""
@@ -128,16 +137,16 @@ class Dates:
         local_start, local_end = start.astimezone(zone), end.astimezone(zone) if end else None
         hours = self._hour(local_start)
         if local_end and local_end.date() == local_start.date():
-            hours += f" to {self._hour(local_end)}"
+            hours = _range(hours, self._hour(local_end))
         elif local_end:
-            hours += f" to {self.day(local_end.date())}, {self._hour(local_end)}"
+            hours = _range(hours, self._at(local_end.date(), self._hour(local_end)))
         name = local_start.tzname() or ""
         quoted = zone_label if zone_label and there is None and zone_label != name else None
         return self._when(local_start.date(), self.long_day(local_start.date()), f"{hours} {name}".strip(), quoted)
 
     def _days(self, first: date, after: date | None) -> When:
         last = after - _ONE_DAY if after and after > first else first
-        days = self.long_day(first) if last == first else f"{self.long_day(first)} to {self.long_day(last)}"
+        days = self.long_day(first) if last == first else _range(self.long_day(first), self.long_day(last))
         return self._when(first, days, "", None)
 
     def _when(self, on: date, day: str, hours: str, remark: str | None) -> When:
@@ -146,8 +155,15 @@ class Dates:
     def _hour(self, local: datetime) -> str:
         return format_time(local, "short", tzinfo=local.tzinfo, locale=self.locale).replace(_NARROW_SPACE, " ")
 
+    def _at(self, on: date, hour: str) -> str:
+        return gettext("%(day)s, %(hour)s", day=self.day(on), hour=hour)
+
     def _on(self, moment: datetime | date) -> date:
         return self.local_day(moment) if isinstance(moment, datetime) else moment
+
+
+def _range(first: str, last: str) -> str:
+    return gettext("%(first)s to %(last)s", first=first, last=last)
 
 
 def _zone(label: str | None) -> ZoneInfo | None:

@@ -39,6 +39,11 @@ def media_of(accept: str) -> str:
     )
 
 
+def tags_of(accept_language: str) -> list[tuple[str, float]]:
+    """Return the accepted language tags in lower case with their qualities."""
+    return [(part.value, part.quality) for part in _parts(accept_language)]
+
+
 def _parts(header: str) -> list[_Part]:
     parts = []
     for text in header.split(",", _MOST_PARTS)[:_MOST_PARTS]:

@@ -19,9 +19,20 @@ from aggregator.text.html import excerpt
 from aggregator.web import pictures
 from aggregator.web.addresses import site_name, web_address
 from aggregator.web.assets import assets_of
-from aggregator.web.dates import html_time, sortable_time
-from aggregator.web.labels import announced, is_named_as_handle, label, noun_of_posts, past_of_repost
+from aggregator.web.dates import Dates, html_time, sortable_time
+from aggregator.web.labels import (
+    about_this,
+    announced,
+    handle_of,
+    is_named_as_handle,
+    label,
+    listed,
+    phrase,
+    reposted,
+    reposted_by,
+)
 from aggregator.web.picture_addresses import avatar_path, picture_path, with_own_pictures
+from aggregator.web.translation import current_language, gettext, native_name, plural_form, plural_forms
 from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
@@ -32,7 +43,6 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Actor
     from aggregator.domain.clock import Clock
     from aggregator.web.assets import Asset
-    from aggregator.web.dates import Dates
 
 _OURS = "aggregator.web"
 _NO_LINK = re.compile(r'<a(?: (?!href=)[a-z]+="[^"]*")*? rel="nofollow noopener">')
@@ -58,7 +68,7 @@ class Pages:
     ) -> None:
         self.frames = sorted(filter(None, (network_of(name).embed_origin for name in ids_only)))
         self.assets: Mapping[str, Asset] = assets_of([_OURS, *packages])
-        self.dates = dates
+        self._dates = dates
         self.home = home
         self._prefix = prefix
         self._current: Callable[[], Mapping[str, Any]] = dict
@@ -69,10 +79,13 @@ class Pages:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._environment.policies["ext.i18n.trimmed"] = True
+        self._environment.install_gettext_callables(gettext, plural_form, newstyle=True)  # type: ignore[attr-defined]
         self._environment.filters.update(
             _FILTERS,
-            day_or_hour=lambda moment: dates.day_or_hour(moment, dates.local_day(clock())),
+            day_or_hour=lambda moment: self.dates.day_or_hour(moment, dates.local_day(clock())),
             picture=lambda address, _item, _size: web_address(address),
             avatar=lambda actor: web_address(actor.avatar),
         )
@@ -82,15 +95,22 @@ class Pages:
         self._environment.tests["named_as_handle"] = is_named_as_handle
         self._environment.globals.update(
             asset=lambda name: self.link(home + self.assets[name].path),
-            dates=dates,
             framed=frozenset(ids_only),
             item_home=f"{home}/items/" if home else "/activities/",
             link=self.link,
+            page_link=self.page_link,
             link_to=lambda address: self.link(address) if address.startswith("/") else address,
             own_pictures=False,
+            plural_forms=plural_forms,
             stream_home=home or "/",
             public_url=public_url,
         )
+
+    @property
+    def dates(self) -> Dates:
+        """The formats of dates in the current language."""
+        locale = current_language().locale
+        return Dates.of(self._dates.zone, locale) if locale else self._dates
 
     def know(self, **values: object) -> None:
         """Add globals to all templates."""
@@ -120,6 +140,10 @@ class Pages:
         """Return the public address of a path."""
         return self._prefix + path
 
+    def page_link(self, path: str) -> str:
+        """Return the public address of a page in the current language."""
+        return self.link(current_language().path + path)
+
     def base(self, request: Request) -> str:
         """Return the public URL of this installation."""
         return self._public_url or f"{request.url.scheme}://{request.url.netloc}{self._prefix}"
@@ -127,7 +151,13 @@ class Pages:
     def render(self, template: str, values: Mapping[str, Any]) -> bytes:
         """Return a page as UTF-8."""
         # The item whose content follows, for the addresses of its pictures; macros can't pass it to all that they call.
-        known = {"showing": Namespace(item=0), **self._current(), **values}
+        known = {
+            "showing": Namespace(item=0),
+            "language": current_language(),
+            "dates": self.dates,
+            **self._current(),
+            **values,
+        }
         return self._environment.get_template(template).render(known).encode()
 
 
@@ -152,21 +182,26 @@ def _length_of_time(seconds: float) -> str:
 
 
 _FILTERS: Mapping[str, Callable[..., Any]] = {
+    "about_this": about_this,
     "announced": announced,
     "attached": pictures.attached,
     "cleaned": _cleaned,
     "embedded_id": embedded_id,
     "excerpt": excerpt,
     "gallery": pictures.visible,
+    "handle_of": handle_of,
     "label": label,
+    "listed": listed,
+    "phrase": phrase,
+    "reposted": reposted,
+    "reposted_by": reposted_by,
     "lead": pictures.lead,
     "length_of_time": _length_of_time,
     "machine_time": html_time,
     "sortable_time": sortable_time,
     "named": countries.name,
+    "native_name": native_name,
     "network": network_of,
-    "noun_of_posts": noun_of_posts,
-    "past_of_repost": past_of_repost,
     "player": player,
     "preview_of": preview_of,
     "quoted_post": quoted_post,

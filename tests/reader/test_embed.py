@@ -310,7 +310,7 @@ def test_posts_on_x_are_a_link_in_frame_and_element(sqlite_store: Store, path: s
     with serving(app_of(sqlite_store)) as reader:
         page = reader.ask(path).text
     assert ON_X in page
-    assert "by <bdi>@ana</bdi> on X" in page
+    assert "on X by <bdi>@ana</bdi>" in page
     assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE, "/avatars?", "/pictures/") if word in page] == []
 
 

@@ -75,7 +75,7 @@ def title(text: str) -> str:
 def choices(text: str, menu: str) -> dict[str, str | None]:
     """Return the labels of a menu with their counts."""
     listed = text.partition(f"<h2>{menu}</h2>")[2].partition("</ul>")[0]
-    found = re.findall(r'<bdi>([^<]+)</bdi>(?: <span class="number">([^<]+)<)?', listed)
+    found = re.findall(r'<bdi>([^<]+)</bdi>(?: <span class="number"><span aria-hidden="true">([^<]+)<)?', listed)
     return {label: count or None for label, count in found}
 
 

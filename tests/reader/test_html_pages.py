@@ -287,15 +287,15 @@ def test_a_service_that_does_not_answer_is_named_unless_it_is_private(sqlite_sto
 
 
 @pytest.mark.parametrize(
-    ("zone", "locale", "posted"),
+    ("zone", "locale", "posted", "sentence"),
     [
-        ("America/New_York", "en", "March 2, 2026"),
-        ("America/New_York", "en-US", "March 2, 2026"),
-        ("Asia/Jakarta", "en-GB", "3 March 2026"),
-        ("Europe/Madrid", "es", "2 de marzo de 2026"),
+        ("America/New_York", "en", "March 2, 2026", "except where an event names its own zone."),
+        ("America/New_York", "en-US", "March 2, 2026", "except where an event names its own zone."),
+        ("Asia/Jakarta", "en-GB", "3 March 2026", "except where an event names its own zone."),
+        ("Europe/Madrid", "es", "2 de marzo de 2026", "salvo que un evento indique la suya."),
     ],
 )
-def test_dates_follow_the_installation(sqlite_store: Store, zone: str, locale: str, posted: str) -> None:
+def test_dates_follow_the_installation(sqlite_store: Store, zone: str, locale: str, posted: str, sentence: str) -> None:
     evening = datetime(2026, 3, 2, 19, 30, tzinfo=UTC)
     ingest_now(sqlite_store, add_source(sqlite_store), [an_activity(published=evening)], now=evening)
     tomorrow = evening + timedelta(days=2)
@@ -303,7 +303,7 @@ def test_dates_follow_the_installation(sqlite_store: Store, zone: str, locale: s
         page = reader.ask("/").text
 
     assert re.search(rf'<time datetime="2026-03-02T19:30:00Z" title="[^"]+">{posted}</time>', page)
-    assert f"({zone}), except where an event names its own zone." in page
+    assert f"({zone}), {sentence}" in page
 
 
 def _on(network: str, native_id: str, **content: Any) -> NewActivity:

@@ -27,6 +27,7 @@ from aggregator.domain.tagging.tagger import (
     Tagger,
     folded,
 )
+from aggregator.domain.toml_lines import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,10 +50,15 @@ class Topic:
     label: str
     definition: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)  # by language
+    definitions: Mapping[str, str] = field(default_factory=dict)  # by language
 
     def label_in(self, language: str) -> str:
         """Return the label in a language (BCP 47), or the default label."""
         return self.labels.get(language.partition("-")[0].lower(), self.label)
+
+    def definition_in(self, language: str) -> str:
+        """Return the definition in a language (BCP 47), or the default definition."""
+        return self.definitions.get(language.partition("-")[0].lower(), self.definition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ class Vocabulary:
     participants: Sequence[Participant] = ()
     cohort_names: Mapping[str, str] = field(default_factory=dict)  # in their order
     tagger: Tagger | None = None  # None: no tagging
+    cohort_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by language
 
     @cached_property
     def cohorts(self) -> Mapping[str, frozenset[str]]:
@@ -82,6 +89,10 @@ class Vocabulary:
             name: frozenset(participant.code for participant in self.participants if participant.cohort == name)
             for name in sorted(named)
         }
+
+    def cohort_names_in(self, language: str) -> Mapping[str, str]:
+        """Return the names of the cohorts in a language (BCP 47), or the default names."""
+        return {**self.cohort_names, **self.cohort_labels.get(language.partition("-")[0].lower(), {})}
 
     @classmethod
     def of(cls, toml: str, table: str = "") -> Vocabulary:
@@ -93,10 +104,13 @@ class Vocabulary:
         file = _read(toml)
         ordered = sorted(file.topics.items(), key=lambda pair: (pair[1].order, pair[0]))
         return cls(
-            topics=tuple(Topic(slug, topic.label, topic.definition, topic.labels) for slug, topic in ordered),
+            topics=tuple(
+                Topic(slug, topic.label, topic.definition, topic.labels, topic.definitions) for slug, topic in ordered
+            ),
             participants=tuple(_participants(table)),
             cohort_names=file.cohorts,
             tagger=_tagger(file),
+            cohort_labels=file.cohort_labels,
         )
 
 
@@ -114,6 +128,7 @@ class _Topic(_Strict):
     hashtags: list[str] = []
     never: list[str] = []
     labels: dict[str, str] = {}
+    definitions: dict[str, str] = {}
     keywords: dict[str, list[str]] = {}
 
 
@@ -135,6 +150,7 @@ class _File(_Strict):
     topics: dict[str, _Topic] = {}
     sources: dict[str, _Always] = {}
     cohorts: dict[str, str] = {}
+    cohort_labels: dict[str, dict[str, str]] = {}
     countries: dict[str, _Names] = {}
 
 
@@ -147,8 +163,22 @@ def _read(toml: str) -> _File:
         first = problem.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ConfigurationError(f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
+    _check_translations(file, toml)
     _check(file)
     return file
+
+
+def _check_translations(file: _File, toml: str) -> None:
+    """Refuse translations to an unknown language, with the line of the table or key."""
+    tables: list[tuple[tuple[str, ...], Iterable[str]]] = [(("cohort_labels",), file.cohort_labels)]
+    for slug, topic in file.topics.items():
+        tables += [(("topics", slug, name), getattr(topic, name)) for name in ("labels", "definitions")]
+    for where, languages in tables:
+        for language in languages:
+            if not countries.is_language(language):
+                line = line_of(toml, (*where, language))
+                reason = f"{language!r} is not a known language; use a code such as fr"
+                raise ConfigurationError(f"Line {line}: {'.'.join(where)}: {reason}.")
 
 
 def _check(file: _File) -> None:

@@ -13,7 +13,8 @@ from aggregator.reader.feeds.sanitize import address, language, legible
 from aggregator.text.html import excerpt, paragraphs
 from aggregator.web.addresses import site_name
 from aggregator.web.dates import html_time
-from aggregator.web.labels import past_of_repost
+from aggregator.web.labels import listed, phrase, reposted, reposted_by
+from aggregator.web.translation import gettext, translatable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,20 +25,24 @@ if TYPE_CHECKING:
     from aggregator.reader.visibility import Audience
     from aggregator.web.dates import Dates, When
 
-_NOUNS = {kind: kind.value.capitalize() for kind in ActivityKind}
+_NOUNS = {
+    ActivityKind.ARTICLE: translatable("Article"),
+    ActivityKind.POST: translatable("Post"),
+    ActivityKind.REPOST: translatable("Repost"),
+    ActivityKind.QUOTE: translatable("Quote"),
+    ActivityKind.REPLY: translatable("Reply"),
+    ActivityKind.EVENT: translatable("Event"),
+    ActivityKind.VIDEO: translatable("Video"),
+}
 _TITLED = frozenset({ActivityKind.ARTICLE, ActivityKind.EVENT, ActivityKind.VIDEO})
 _TITLE_LENGTH = 100  # characters of a text used as title
-_CANCELLED = "Cancelled"
-_BEGINNING = "This is an excerpt."
-_NO_ORIGINAL = "The original is not available."
 _MOST_RELATED = 10  # items of the same story
 _MOST_NAMED = 3  # of the people who reposted the same
 
 
 def noun(content: Content) -> str:
     """Return a label for content that must not be shown: "Repost on Mastodon", "Article"."""
-    label = network_of(content.network).label
-    return f"{_NOUNS[content.kind]} on {label}" if label else _NOUNS[content.kind]
+    return phrase(gettext(_NOUNS[content.kind]), network_of(content.network).label)
 
 
 def original_of(item: Activity, audience: Audience) -> Content | None:
@@ -58,7 +63,11 @@ def named(content: Content) -> str | None:
     """Return the publisher's title as one line, marked if an event is cancelled: no format has a field for that."""
     title = _line(content.title)
     cancelled = content.event is not None and content.event.cancelled
-    return f"{_CANCELLED}: {title}" if title and cancelled else title or None
+    return _cancelled(title) if title and cancelled else title or None
+
+
+def _cancelled(title: str) -> str:
+    return gettext("Cancelled: %(title)s", title=title)
 
 
 def title_of(item: Activity, audience: Audience) -> str:
@@ -68,14 +77,14 @@ def title_of(item: Activity, audience: Audience) -> str:
         return title
     if content.kind is ActivityKind.REPOST:
         title = _repost_title(content, original_of(item, audience))
-        return f"{title}: the original is not available" if without_original(item) else title
+        return gettext("%(repost)s: the original is not available", repost=title) if without_original(item) else title
     words = excerpt(_line(content.text), _TITLE_LENGTH)
     if content.kind in _TITLED:
         found = words or site_name(content.url) or noun(content)
-        return f"{_CANCELLED}: {found}" if content.event and content.event.cancelled else found
+        return _cancelled(found) if content.event and content.event.cancelled else found
     name = _name(content.actor)
     if name:
-        return f"{name}: {words}" if words else f"{noun(content)} by {name}"
+        return gettext("%(name)s: %(words)s", name=name, words=words) if words else phrase(noun(content), who=name)
     return words or noun(content)
 
 
@@ -89,10 +98,10 @@ def html_of(item: Activity, terms: Terms) -> str:
 
 def _repost_title(content: Content, original: Content | None) -> str:
     who, whom = _name(content.actor), _name(original.actor) if original else ""
-    anonymous = f"Repost of {whom}" if whom else noun(content)
-    begin = f"{who} {past_of_repost(content)} {whom}".strip() if who else anonymous
+    anonymous = gettext("Repost of %(whom)s", whom=whom) if whom else noun(content)
+    begin = reposted(content, who, whom) if who else anonymous
     words = _line(original.title or original.text) if original else _line(content.text)
-    return f"{begin}: {excerpt(words, _TITLE_LENGTH)}" if words else begin
+    return gettext("%(name)s: %(words)s", name=begin, words=excerpt(words, _TITLE_LENGTH)) if words else begin
 
 
 def _parts(item: Activity, content: Content, terms: Terms) -> Iterator[str]:
@@ -111,11 +120,11 @@ def _parts(item: Activity, content: Content, terms: Terms) -> Iterator[str]:
 
 def _reposted(item: Activity, content: Content, terms: Terms) -> str:
     original = original_of(item, terms.audience)
-    whom = f" {_person(original.actor)}" if original and _name(original.actor) else ""
+    whom = _person(original.actor) if original and _name(original.actor) else ""
     who = _person(content.actor) if _name(content.actor) else ""
-    begin = f"<p>{who} {past_of_repost(content)}{whom}:</p>" if who else ""
+    begin = f"<p>{reposted(content, who, whom)}:</p>" if who else ""
     if without_original(item):
-        return f"{begin}<p>{_NO_ORIGINAL}</p>"
+        return begin + _paragraph(gettext("The original is not available."))
     if original is None:
         return begin + _blockquote(content, _post(content, terms))
     if item.object is not None and original is not item.object.content:  # hidden by the network's terms
@@ -137,28 +146,26 @@ def _quote(item: Activity, terms: Terms) -> str:
 
 
 def _unquoted(quoting: Content) -> str:
-    return _quotes(quoting) if quoting.lacks_quote else "<p>The quoted post is not available.</p>"
+    return _quotes(quoting) if quoting.lacks_quote else _paragraph(gettext("The quoted post is not available."))
 
 
 def _quotes(quoting: Content) -> str:
-    return f"<p>Quotes {_linked(quoting.quote_of, 'this post')}.</p>"
+    post = _linked(quoting.quote_of, gettext("this post"))
+    return _paragraph(gettext("Quotes %(post)s.", post=post))
 
 
 def _also(others: Sequence[Activity], audience: Audience, *, is_repost: bool) -> str:
     """Name the people who reposted an item, or also reposted its original."""
     people = [person for other in others if (person := _person(audience.content(other.content).actor))]
     named = people[:_MOST_NAMED]
-    if more := len(others) - len(named):
-        named.append(f"{more} other{'s' if more > 1 else ''}")
-    verb = past_of_repost(others[0].content)
-    begin = f"Also {verb} by" if is_repost else f"{verb.capitalize()} by"
-    return f"<p>{begin} {', '.join(named[:-1])}{' and ' if len(named) > 1 else ''}{named[-1]}.</p>"
+    sentence = reposted_by(others[0].content, listed(named, len(others) - len(named)), also=is_repost)
+    return f"<p>{sentence}.</p>"
 
 
 def _story(related: Sequence[Activity], terms: Terms) -> str:
     """List the other items of the same story."""
-    listed = [f"<li>{_related(other, terms)}</li>" for other in related[:_MOST_RELATED]]
-    return f"<p>More about this:</p><ul>{''.join(listed)}</ul>"
+    shown = [f"<li>{_related(other, terms)}</li>" for other in related[:_MOST_RELATED]]
+    return _paragraph(gettext("More about this:")) + f"<ul>{''.join(shown)}</ul>"
 
 
 def _related(item: Activity, terms: Terms) -> str:
@@ -172,10 +179,11 @@ def _post(content: Content, terms: Terms, *, in_thread: bool = False) -> str:
     """Return what a post shows besides its author and what it quotes."""
     parts = [_words(content), *_ballot(content, terms), *_preview(content)]
     if content.in_reply_to:
-        begin = "Thread, continues" if in_thread else "In reply to"
-        parts.insert(0, f"<p>{begin} {_linked(content.in_reply_to, 'this post')}</p>")
+        post = _linked(content.in_reply_to, gettext("this post"))
+        thread, answered = gettext("Thread, continues %(post)s", post=post), gettext("In reply to %(post)s", post=post)
+        parts.insert(0, _paragraph(thread if in_thread else answered))
     if content.is_excerpt:
-        parts.append(f"<p>{_BEGINNING}</p>")
+        parts.append(_paragraph(gettext("This is an excerpt.")))
     if content.edited and content.kind not in _TITLED:
         parts.append(f"<p>{_edited(content.updated, terms)}</p>")
     return "".join(parts)
@@ -185,10 +193,8 @@ def _ballot(content: Content, terms: Terms) -> Iterator[str]:
     """Yield the options of a vote."""
     if content.poll:
         ends = content.poll.ends
-        until = (
-            f', open until <time datetime="{html_time(ends)}">{escape(terms.dates.moment(ends))}</time>' if ends else ""
-        )
-        yield f"<p>Poll{until}</p>"
+        until = gettext("Poll, open until %(time)s", time=_time(ends, terms)) if ends else gettext("Poll")
+        yield f"<p>{until}</p>"
         if content.poll.options:
             yield f"<ul>{''.join(f'<li>{escape(legible(option))}</li>' for option in content.poll.options)}</ul>"
 
@@ -204,7 +210,7 @@ def _preview(content: Content) -> Iterator[str]:
 
 
 def _edited(moment: datetime | None, terms: Terms) -> str:
-    return f"Edited {_time(moment, terms)}." if moment else "Edited."
+    return gettext("Edited %(time)s.", time=_time(moment, terms)) if moment else gettext("Edited.")
 
 
 def _time(moment: datetime, terms: Terms) -> str:
@@ -240,12 +246,13 @@ def _pictures(content: Content, html: str) -> Iterator[str]:
 def _occasion(event: Occasion, dates: Dates) -> str:
     """Return state, place and time of an event; all-day events have dates without hours."""
     when = dates.when(event.start, event.end, event.zone_label, all_day=event.all_day)
-    cancelled = f"<p><strong>{_CANCELLED}</strong></p>" if event.cancelled else ""
+    state = gettext("Cancelled")
+    cancelled = f"<p><strong>{state}</strong></p>" if event.cancelled else ""
     words = escape(", ".join(filter(None, (when.day, when.hours))))
     start = event.start.date().isoformat() if event.all_day else html_time(event.start)
     moment = f'<time datetime="{start}">{words}</time>'
     place = f" · {escape(event.place)}" if event.place else ""
-    online = f"<p>{_linked(event.online, 'Attend online')}</p>" if address(event.online) else ""
+    online = f"<p>{_linked(event.online, gettext('Attend online'))}</p>" if address(event.online) else ""
     return f"{cancelled}<p>{moment}{_remark(event, when, dates)}{place}</p>{online}"
 
 
@@ -253,13 +260,19 @@ def _remark(event: Occasion, when: When, dates: Dates) -> str:
     """Quote the source's own time zone if it differs, with the alternative time."""
     if not when.remark:
         return ""
-    other = dates.when(event.other_start, None).hours if event.other_start else ""
-    also = f" is ambiguous; may also be {escape(other)}" if other else ""
-    return f" (time zone “{escape(when.remark)}”{also})"
+    zone = escape(when.remark)
+    other = escape(dates.when(event.other_start, None).hours) if event.other_start else ""
+    ambiguous = gettext("time zone “%(zone)s” is ambiguous; may also be %(time)s", zone=zone, time=other)
+    remark = ambiguous if other else gettext("time zone “%(zone)s”", zone=zone)
+    return f" ({remark})"
 
 
 def _pointer(content: Content) -> str:
     return f"<p>{_linked(content.url, noun(content))}</p>"
+
+
+def _paragraph(html: str) -> str:
+    return f"<p>{html}</p>"
 
 
 def _person(actor: Actor | None) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.routing import Route
 
+from aggregator.reader.languages import without_language
+
 if TYPE_CHECKING:
     import re
     from collections.abc import Sequence
@@ -73,6 +75,7 @@ class RequestMetrics:
             return path
         if self._prefix and path.startswith(self._prefix + "/"):  # a proxy may keep the prefix of the public URL
             path = path[len(self._prefix) :]
-            if path in self._plain:
-                return path
+        path = without_language(path)
+        if path in self._plain:
+            return path
         return next((template for pattern, template in self._patterns if pattern.match(path)), OTHER)

@@ -11,14 +11,14 @@
       const button = document.createElement("button");
       button.type = "button";
       button.className = "button";
-      button.textContent = "Copy";
+      button.textContent = form.dataset.copy;
       button.addEventListener("click", async () => {
         try {
           await navigator.clipboard.writeText(code.textContent);
-          button.textContent = "Copied";
+          button.textContent = form.dataset.copied;
         } catch {
           getSelection().selectAllChildren(code); // without permission, the person copies it
-          button.textContent = "Selected";
+          button.textContent = form.dataset.selected;
         }
       });
       code.after(button);

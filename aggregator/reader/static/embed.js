@@ -1,5 +1,5 @@
 // <activity-stream>: the live stream in any page. Attributes: kind, topic, country, cohort, source, network,
-// lang, q, limit, theme, heading. No dependency; works under a strict Content-Security-Policy and Trusted Types.
+// lang, q, limit, theme, heading, and locale: a language of the portal. No dependency; works under a strict Content-Security-Policy and Trusted Types.
 "use strict";
 
 (() => {
@@ -13,7 +13,7 @@
   const longest = 60_000;
 
   class ActivityStream extends HTMLElement {
-    static observedAttributes = [...filters, "limit", "heading"];
+    static observedAttributes = [...filters, "limit", "heading", "locale"];
     // All elements of a page share one connection: over HTTP/1.1 a browser opens no more than six to one host.
     static #elements = new Set();
     static #connection = null;
@@ -110,6 +110,12 @@
       });
     }
 
+    // The address below which pages are in the language of this element.
+    get #home() {
+      const locale = this.getAttribute("locale");
+      return locale ? `${home}${encodeURIComponent(locale)}/` : home;
+    }
+
     #query(more = {}) {
       const query = new URLSearchParams();
       for (const name of filters) {
@@ -128,7 +134,7 @@
       const turn = ++this.#requests;
       const limit = Math.min(Math.max(Number.parseInt(this.getAttribute("limit") ?? "5", 10) || 5, 1), 50);
       const request = new XMLHttpRequest();
-      request.open("GET", `${home}embed/items${this.#query({ limit })}`);
+      request.open("GET", `${this.#home}embed/items${this.#query({ limit })}`);
       request.setRequestHeader("Accept", "text/html");
       request.responseType = "document"; // parsed by the browser, as Trusted Types require
       request.timeout = retry;
@@ -171,11 +177,13 @@
         this.#section.setAttribute("aria-labelledby", "heading");
       } else {
         this.#section.removeAttribute("aria-labelledby");
-        this.#section.setAttribute("aria-label", "Activity stream");
+        this.#section.setAttribute("aria-label", items.dataset.name);
       }
+      this.#section.lang = items.lang;
+      this.#section.dir = items.dir;
       const more = document.createElement("p");
       more.className = "more";
-      more.append(Object.assign(document.createElement("a"), { href: home + this.#query(), textContent: "More" }));
+      more.append(Object.assign(document.createElement("a"), { href: this.#home + this.#query(), textContent: items.dataset.more }));
       this.#section.replaceChildren(...parts, more);
       this.#section.hidden = false;
       this.#fallback.hidden = true;

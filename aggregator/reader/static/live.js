@@ -63,6 +63,12 @@
     }
   }
 
+  // The text for a number, in the language of the page.
+  function form(count) {
+    const forms = JSON.parse(arrivals().dataset.forms);
+    return forms[new Intl.PluralRules(document.documentElement.lang).select(count)] ?? forms.other;
+  }
+
   function announce() {
     const count = waiting.size;
     (quiet ? arrivals().firstElementChild : arrivals()).hidden = count === 0;
@@ -70,7 +76,7 @@
     if (!count) return;
     const latest = quiet ? Array.from(waiting.values()).at(-1).querySelector(".title, .name") : null;
     const headline = latest ? ` (${latest.textContent.trim().replace(/\s+/g, " ")})` : "";
-    arrivals().firstElementChild.textContent = `Show ${count} new ${count === 1 ? "item" : "items"}${headline}`;
+    arrivals().firstElementChild.textContent = form(count).replace("%(num)s", count) + headline;
   }
 
   function showAll() {

@@ -83,7 +83,7 @@
     const isFile = film.dataset.player === "file";
     const player = document.createElement(isFile ? "video" : "iframe");
     player.className = "player";
-    player.title = film.getAttribute("aria-label") || "Video";
+    player.title = film.getAttribute("aria-label");
     if (isFile) {
       player.controls = player.autoplay = true;
       player.src = film.href;
