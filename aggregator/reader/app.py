@@ -35,7 +35,6 @@ from aggregator.reader.metrics.endpoint import MetricsEndpoint
 from aggregator.reader.oembed import OEmbedRoutes
 from aggregator.reader.openapi import document
 from aggregator.reader.page_metadata import MetadataBuilder
-from aggregator.reader.picture_cache import PictureCache
 from aggregator.reader.picture_routes import PictureRoutes
 from aggregator.reader.rate_limits import Admission, RateLimits
 from aggregator.reader.response_cache import ResponseCache
@@ -50,6 +49,7 @@ from aggregator.web.app import framed
 from aggregator.web.database_threads import DatabaseThreads
 from aggregator.web.dates import Dates
 from aggregator.web.pages import Pages
+from aggregator.web.picture_cache import PictureCache
 from aggregator.web.problems import Problems
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class _Background:
         # A replica may not know yet that a token was revoked.
         self.callers = Authenticator(store.primary, clock, audience, threads=self.threads)
         self.metrics: MetricsEndpoint | None = None
-        self.pictures = PictureCache(fetch or _fetch_nothing)
+        self.pictures = PictureCache(fetch or _fetch_nothing, store.primary)
         self.pulse.hooks.append(self.callers.recheck)
 
     @asynccontextmanager
@@ -213,7 +213,6 @@ def create_app(
     )
     frame_files = FrameFiles(configuration, pages)
     pages.know_current(frame_files.values)
-    pages.serve_pictures()
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
     background = _Background(store, clock, audience, fetch)
     admission = Admission(background.callers, RateLimits(rate, rate_store))
@@ -256,6 +255,7 @@ def _framed_app(site: _Site, trusted_proxies: Sequence[Network], cors_origins: S
     app.state.live = background.live
     app.state.probe = background.pulse
     app.state.callers = background.callers
+    app.state.pictures = background.pictures
     caching = Middleware(
         CacheMiddleware, hot=hot, pulse=background.pulse, callers=background.callers, refresher=refresher
     )

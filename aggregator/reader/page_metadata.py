@@ -107,8 +107,14 @@ class MetadataBuilder:
             has_picture=image is not None,
             more=_times(item.content),
             oembed=oembed,
-            data=embedded_json(structured_data(item, page, lambda media: self._picture(base, item, media))),
+            data=self._data(base, item, page),
         )
+
+    def _data(self, base: str, item: Activity, page: str) -> str:
+        def picture(media: Media) -> str | None:
+            return self._picture(base, item, media)
+
+        return embedded_json(structured_data(item, page, picture, self._configuration.organizations))
 
     def _picture(self, base: str, item: Activity, media: Media) -> str | None:
         address = still(media)
