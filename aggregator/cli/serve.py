@@ -253,6 +253,7 @@ class Reader:
             locale=settings.locale,
             trusted_proxies=settings.trusted_proxies,
             keys=self._container.secret_keys,
+            pictures=app.state.pictures,
             probe=app.state.probe,
             sections=self._container.sections,
         )

@@ -73,14 +73,16 @@ class Schedule:
         most: int,
         per_host: int,
         per_host_of: Mapping[str, int] = MappingProxyType({}),
+        with_fallback: Collection[str] = (),
     ) -> list[Claimed]:
         """Lease up to `most` due sources, with at most `per_host` leases per host.
 
-        `per_host_of` overrides that for some kinds. Concurrent schedulers never get the same source: it has one lease.
+        `per_host_of` overrides that for some kinds; those `with_fallback` are polled during outages, too. Concurrent
+        schedulers never get the same source: it has one lease.
         """
         claimed: list[Claimed] = []
         per_kind = max(MOST_OUTSTANDING, 2 * most)
-        limits = _Limits(per_host, per_host_of, per_kind)
+        limits = _Limits(per_host, per_host_of, per_kind, with_fallback)
         for _ in range(_ROUNDS + most // _EXAMINED):
             left = most - len(claimed)
             ranked = _ranked(now, limits)
@@ -235,7 +237,7 @@ def _candidates(now: datetime, running: CTE, limits: _Limits) -> Select[Any]:
         source.c.host.not_in(paused),
         source.c.host.not_in(full_hosts),
         source.c.kind.not_in(full_kinds),
-        ~held(),
+        ~held(limits.with_fallback),
     )
 
 
@@ -245,6 +247,7 @@ class _Limits(NamedTuple):
     per_host: int
     per_host_of: Mapping[str, int]  # for some kinds
     per_kind: int
+    with_fallback: Collection[str]  # kinds that outages of hosts don't stop
 
     def of_host(self, kind: ColumnElement[str]) -> ColumnElement[int]:
         """Return the limit per host for a kind."""
