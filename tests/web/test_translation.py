@@ -175,3 +175,8 @@ def test_languages_have_their_own_names() -> None:
 )
 def test_the_best_language_is_the_visitors(accepted: list[tuple[str, float]], chosen: str | None) -> None:
     assert best_language(accepted, ("en", "fr", "ar")) == chosen
+
+
+def test_templates_translate_variables_by_the_filter_that_escapes() -> None:
+    for path in (ROOT / "aggregator").glob("*/templates/*"):
+        assert not re.search(r"(?<!n)gettext\((?!\")|\b_\((?!\")|ngettext\((?!\")", path.read_text("utf-8")), path
