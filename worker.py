@@ -289,16 +289,10 @@ def _separate_settings() -> Settings:
     return settings
 
 
-def _connect_signals(container: Container) -> None:
-    """Connect the start and end of a separate process to its log, lock and database."""
+def _check_at_start(container: Container) -> None:
+    """Take the writer's lock before a worker starts, and refuse a worker that doesn't fit the database."""
     settings = container.settings
-    stack = ExitStack()  # the writer's lock, until the process ends
-
-    @signals.setup_logging.connect(weak=False)
-    def set_up_logging(**_: object) -> None:
-        configure_logging(settings.log_level, settings.log_format)
-        logging.getLogger("celery.worker.request").addFilter(on_one_line)
-        logging.getLogger("celery.app.base").addFilter(is_relevant)
+    stack = ExitStack()  # the lock, until the process ends
 
     @signals.worker_init.connect(weak=False)
     def check_worker(sender: Any, **_: object) -> None:  # noqa: ANN401  # the worker, whose type lacks pool_cls
@@ -317,6 +311,17 @@ def _connect_signals(container: Container) -> None:
                 "The database is SQLite, which has one polling process: start this worker with '--pool threads', or "
                 "use PostgreSQL (AGGREGATOR_DATABASE_URL)."
             )
+
+
+def _connect_signals(container: Container) -> None:
+    """Connect the start and end of a separate process to its log, lock and database."""
+    _check_at_start(container)
+
+    @signals.setup_logging.connect(weak=False)
+    def set_up_logging(**_: object) -> None:
+        configure_logging(container.settings.log_level, container.settings.log_format)
+        logging.getLogger("celery.worker.request").addFilter(on_one_line)
+        logging.getLogger("celery.app.base").addFilter(is_relevant)
 
     @signals.celeryd_after_setup.connect(weak=False)
     def consume_both_names(instance: Any, **_: object) -> None:  # noqa: ANN401  # the worker

@@ -8,6 +8,7 @@ from keyword import iskeyword
 import click
 
 from aggregator.cli.context import FAILED, WRONG_USAGE
+from aggregator.cli.examples import add_examples
 from aggregator.domain.errors import AggregatorError, BadRequestError, SettingsError
 from aggregator.system.garbage_collection import collect_rarely
 
@@ -68,6 +69,7 @@ class _Words(click.Group):
             return commands_of(cmd_name) if cmd_name in services() else None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
         command: click.Command = getattr(import_module(f"aggregator.cli.{_WORDS[cmd_name]}"), name)
+        add_examples(command, cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

@@ -161,7 +161,9 @@ class Farm:
         )
 
     async def result(self, _: web.Request) -> web.Response:
-        kept = [uri for timeline in self._timelines for uri in timeline if self._is_there(uri)]
+        # By the stream, since the AppView is late.
+        there = self._views.keys() - self._deleted.keys()
+        kept = [uri for uri in there if self._views[uri]["post"]["uri"] in there]
         return web.json_response({"kept": kept, "deleted": self._deleted})
 
 

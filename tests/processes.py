@@ -48,6 +48,7 @@ class Processes:
     folder: Path
     environ: Mapping[str, str]
     port: int = field(default_factory=free_port)
+    working_directory: Path = ROOT
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -71,7 +72,12 @@ class Processes:
         """Start a process in its own group."""
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                command, cwd=ROOT, env={**self.environment, **environ}, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self.working_directory,
+                env={**self.environment, **environ},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._running[name] = process
         return process

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from statistics import median_high
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +10,7 @@ import click
 
 from aggregator.cli.context import FAILED, opened
 from aggregator.cli.output import print_json, print_table
+from aggregator.cli.parameters import Moment
 from aggregator.text.durations import spoken
 from aggregator.text.plain import counted, one_line
 
@@ -48,7 +49,7 @@ def compliance() -> None:
 
 
 @compliance.command()
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="[default: 30 days ago]")
+@click.option("--since", type=Moment(past=True), help="Time of the first removal, or how long ago.  [default: 30d]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per removal.")
 @click.pass_context
 def report(context: click.Context, since: datetime | None, as_json: bool) -> None:
@@ -58,7 +59,7 @@ def report(context: click.Context, since: datetime | None, as_json: bool) -> Non
     content.
     """
     with opened() as container:
-        start = since.replace(tzinfo=UTC) if since else container.clock() - _SPAN
+        start = since or container.clock() - _SPAN
         with container.store.reading() as tx:
             removals = _verified(tx, tx.compliance.removals(start))
     if as_json:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from aggregator.cli.parameters import Duration
 from aggregator.cli.serve import Reader, free_address, run_everything
 from aggregator.config.logging import configure_logging
 from aggregator.config.settings import Settings
@@ -39,7 +40,7 @@ _PASSED_ON = (
 
 
 @click.command()
-@click.option("--publish-every", type=click.FloatRange(min=0.5), default=15.0, show_default=True, metavar="SECONDS",
+@click.option("--publish-every", type=Duration(0.5, 86_400, fractions=True), default="15s", show_default=True,
               help="Interval between new items of the sample upstream.")  # fmt: skip
 def demo(publish_every: float) -> None:
     """Run the demonstration; no account is needed.

@@ -21,13 +21,13 @@ _STOPPING = 0.5  # seconds for each thread to stop
 class Embedded:
     """Worker and beat as threads of this process, on `memory://`, with the same tasks and schedule."""
 
-    def __init__(self, container: Container, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
+    def __init__(
+        self, container: Container, schedule: Mapping[str, Any], scheduler: type[beat.Scheduler], *, threads: int = 4
+    ) -> None:
         self._container = container
         self._app = create_app(container)
         self._app.set_default()  # for the pool's threads, which look up tasks there
         self._app.conf.beat_schedule = dict(schedule)
-        # In memory: due times are in the database, so the beat has no state.
-        self._app.conf.beat_scheduler = "scheduler:SteadyScheduler"
         self._app.conf.beat_max_loop_interval = 0.5  # seconds between the beat's checks whether to stop
         self._worker = WorkController(
             app=self._app,
@@ -38,7 +38,9 @@ class Embedded:
             without_mingle=True,
             without_gossip=True,
         )
-        self._beat = beat.Service(self._app)
+        # In memory: due times are in the database, so the beat has no state. Celery's own scheduler writes a file into
+        # the working directory, where a container may write nothing.
+        self._beat = beat.Service(self._app, scheduler_cls=scheduler)
         self._threads = [
             threading.Thread(target=self._worker.start, name="worker", daemon=True),
             threading.Thread(target=self._beat.start, name="beat", daemon=True),
@@ -49,6 +51,10 @@ class Embedded:
         state.should_stop = None
         for thread in self._threads:
             thread.start()
+
+    def is_alive(self) -> bool:
+        """Return whether both threads run."""
+        return all(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
         """Stop both threads and cancel running polls.

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.output import ago, print_table
+from aggregator.cli.parameters import Moment
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.moderation.freezes import LONGEST
 from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+    from datetime import datetime
 
 
 @click.group()
@@ -25,12 +24,11 @@ def freeze() -> None:
 
 
 @freeze.command()
-@click.option("--until", required=True, type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM", help="In UTC.")
+@click.option("--until", "end", required=True, type=Moment(), help="In UTC unless it has a zone, or after a duration.")
 @click.option("--reason", required=True, help="Reason, for the audit log and the banner.")
 @click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; default: all sources.")
-def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
+def begin(end: datetime, reason: str, slugs: Sequence[str]) -> None:
     """Hold new items for review until a given time."""
-    end = until.replace(tzinfo=UTC)
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
         if end <= now:

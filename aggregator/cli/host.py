@@ -9,6 +9,7 @@ import click
 
 from aggregator.cli.context import opened
 from aggregator.cli.output import print_json, print_table
+from aggregator.cli.parameters import Duration
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.polling.host_groups import HostGroup, Pauses
 from aggregator.text.durations import spoken
@@ -58,7 +59,7 @@ def list_(as_json: bool) -> None:
 @click.argument("suffix", metavar="HOST")
 @click.option("--name", help="Name of the group, shared by several hosts; default: HOST.")
 @click.option(
-    "--spacing", type=click.FloatRange(0, 3600), metavar="SECONDS", help="Time between the starts of requests."
+    "--spacing", type=Duration(0, 3600, fractions=True), help="Time between the starts of requests, such as 2s."
 )
 @click.option("--concurrency", type=click.IntRange(1, 64), metavar="NUMBER", help="Requests at the same time.")
 @click.option(

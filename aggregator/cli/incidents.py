@@ -9,6 +9,7 @@ import click
 
 from aggregator.cli.context import ACTOR, opened
 from aggregator.cli.output import ago, print_json, print_table
+from aggregator.cli.parameters import Duration
 from aggregator.domain.errors import NotFoundError
 from aggregator.domain.monitoring.incidents import LONGEST_SNOOZE
 from aggregator.text.plain import one_line
@@ -82,21 +83,24 @@ def show(incident_id: int, as_json: bool) -> None:
 @incidents.command()
 @click.argument("incident_id", metavar="ID", type=_ID)
 @click.option(
-    "--days",
-    type=click.FloatRange(0, LONGEST_SNOOZE.days),
-    default=7,
+    "--for",
+    "seconds",
+    type=Duration(0, LONGEST_SNOOZE.total_seconds()),
+    default="7d",
     show_default=True,
     help="How long; 0 ends the snooze.",
 )
-def snooze(incident_id: int, days: float) -> None:
-    """Send no alert for an incident for some days."""
+@click.option("--days", type=click.FloatRange(0, LONGEST_SNOOZE.days), hidden=True)  # the option of the last release
+def snooze(incident_id: int, seconds: float, days: float | None) -> None:
+    """Send no alert for an incident for some time."""
+    span = timedelta(seconds=seconds) if days is None else timedelta(days=days)
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
         _existing(tx, incident_id)
-        until = now + timedelta(days=days) if days else None
+        until = now + span if span else None
         if not tx.monitoring.incidents.snooze(incident_id, until):
             raise NotFoundError(f"Incident {incident_id} has ended.")
-        tx.moderation.audit.note(now, ACTOR, "snoozed", f"incident:{incident_id}", {"days": days})
+        tx.moderation.audit.note(now, ACTOR, "snoozed", f"incident:{incident_id}", {"days": span / timedelta(days=1)})
     click.echo(f"Incident {incident_id}: no alert until {until:%Y-%m-%d %H:%M} UTC." if until else "Alerts are sent.")
 
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from aggregator.cli.context import ACTOR, FAILED, opened
 from aggregator.cli.output import ago, print_json, print_table
+from aggregator.cli.parameters import Moment
 from aggregator.domain.activity import Review
 from aggregator.domain.moderation.decisions import DecisionAction
 from aggregator.text.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from aggregator.domain.activity import Activity
 
 _ID = click.IntRange(1, 2**63 - 1)  # largest integer of the database
-_MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 
 @click.group()
@@ -71,13 +71,13 @@ def list_(state: str, limit: int, as_json: bool) -> None:
 
 @review.command()
 @click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
-@click.option("--at", type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM[:SS]", help="Time of publication (UTC).")
+@click.option("--at", type=Moment(), help="Time of publication; in UTC unless it has a zone.")
 @click.option("--note", default="approved by hand", show_default=True, help="Reason, for the audit log.")
 def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
     """Publish items, now or at a given time."""
     with opened() as container:
         now = container.clock()
-        due = at.replace(tzinfo=UTC) if at else now
+        due = at or now
         with container.store.writing() as tx:
             if due > now:
                 found = {id_ for id_ in ids if (item := tx.stream.activities.get(id_)) and item.gone is None}

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ import structlog
 from aggregator.config.logging import configure_logging
 from aggregator.config.observability import observing
 from aggregator.config.settings import Settings
-from aggregator.domain.errors import SettingsError, SetupError
+from aggregator.domain.errors import AggregatorError, SettingsError, SetupError
 from aggregator.services.database_wait import await_database
 from aggregator.system.garbage_collection import settle
 
@@ -82,23 +82,22 @@ def run_everything(
     Raises:
         WriterRunningError: another process polls into this SQLite database.
         SchemaError, StoreUnavailableError, SetupError: the message contains the remedy.
+        AggregatorError: a part ended by itself.
     """
     from aggregator.cli.embedded import Embedded
     from aggregator.cli.listen import start_listening
     from aggregator.config.process_lock import writer_lock
     from aggregator.container import Container
-    from scheduler import SCHEDULE
+    from scheduler import SCHEDULE, SteadyScheduler
 
     container = Container(settings)
-    with ExitStack() as stack:
-        stack.enter_context(writer_lock(settings))
-        stack.enter_context(observing("all"))
+    with writer_lock(settings), observing("all"):
         _initialize(container)
         reader = _bound_reader(container)
         stopping = threading.Event()
         stop_at_signal(stopping.set)
         serving = _started_thread(reader)
-        embedded = Embedded(container, SCHEDULE, threads=threads)
+        embedded = Embedded(container, SCHEDULE, SteadyScheduler, threads=threads)
         embedded.start()
         if container.push_listeners():
             start_listening(container)
@@ -106,13 +105,15 @@ def run_everything(
         log.info("running", address=reader.address)
         if ready is not None:
             ready(container, reader)
-        while serving.is_alive() and not stopping.wait(1.0):
+        while serving.is_alive() and embedded.is_alive() and not stopping.wait(1.0):
             pass
         log.info("stopping")
         reader.stop_within_limit()
         embedded.stop()
         serving.join(1.0)
         log.info("stopped")
+    if not stopping.is_set():
+        raise AggregatorError("A part of the process ended by itself; the log has the reason.")
 
 
 def _initialize(container: Container) -> None:
@@ -252,6 +253,7 @@ class Reader:
             locale=settings.locale,
             trusted_proxies=settings.trusted_proxies,
             keys=self._container.secret_keys,
+            pictures=app.state.pictures,
             probe=app.state.probe,
             sections=self._container.sections,
         )

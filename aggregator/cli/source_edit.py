@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,7 @@ import click
 
 from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
-from aggregator.cli.parameters import Duration, slug_argument
+from aggregator.cli.parameters import Duration, Moment, slug_argument
 from aggregator.cli.source_costs import confirmed, cost_sentence
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL, SHORTEST_FLOOR
@@ -280,7 +280,7 @@ def import_archive(slug: str, file: Path, check: bool, yes: bool) -> None:
 
 @click.command()
 @slug_argument()
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Read no items published before this day (UTC).")
+@click.option("--since", type=Moment(past=True), help="Read no items published before this time (UTC), or longer ago.")
 @click.option("--pages", type=click.IntRange(1, 1000), help="Most pages to read; default: 20 of a feed.")
 @click.option("--budget", type=click.FloatRange(0, 100_000), metavar="DOLLARS", help="Most to spend.")
 @click.option("--yes", is_flag=True, help="Confirm the cost.")
@@ -294,7 +294,7 @@ def backfill(slug: str, since: datetime | None, pages: int | None, budget: float
     with opened() as container:
         with container.store.reading() as tx:
             source = existing(tx, slug)
-        request = container.backfill.request(source, pages, since.replace(tzinfo=UTC) if since else None, budget)
+        request = container.backfill.request(source, pages, since, budget)
         cost = container.backfill.cost(source, request)
         if cost is not None and not confirmed(cost_sentence(cost), "Read them?", yes=yes):
             return

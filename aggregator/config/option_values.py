@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -93,11 +92,6 @@ def counters(text: str) -> str:
     if BrokerAddress.parse(text).kind is BrokerKind.AMQP:
         raise ValueError
     return text
-
-
-def queue_age(text: str) -> timedelta | None:
-    """Parse whole hours, or "off", which is None."""
-    return None if text.lower() == "off" else timedelta(hours=whole(1, 720)(text))
 
 
 def webhook(text: str) -> Secret:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -9,14 +10,14 @@ from zoneinfo import ZoneInfo
 from aggregator.config import option_values
 from aggregator.config.broker_address import COUNTER_FORMS, FORMS
 from aggregator.domain.settings_schema import (
+    FOREVER,
     Option,
-    days,
-    days_or_forever,
+    duration,
     number,
     one_of,
-    seconds,
     secret,
     secret_keys,
+    unless,
     web_address,
     whole,
 )
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 _LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("text", "json")
-_SHORTEST_LEASE = 10  # seconds: a shorter lease leaves no time for a slow publisher within a poll's time limit
+_SECOND, _HOUR, _DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+_SHORTEST_LEASE = "10s"  # a shorter lease leaves no time for a slow publisher within a poll's time limit
 SHORTEST_SECRET = 32  # characters: at least 128 bits in any usual encoding
 
 OPTIONS: Mapping[str, Option[Any]] = {
@@ -135,17 +137,17 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "LEASE",
-            seconds(_SHORTEST_LEASE, 3600),
-            f"seconds, {_SHORTEST_LEASE} to 3600",
+            duration(_SHORTEST_LEASE, "1h", _SECOND),
+            f"a duration, {_SHORTEST_LEASE} to 1h; a bare number is in seconds",
             "how long a worker owns claimed sources before another may claim them",
-            "300",
+            "5m",
         ),
         Option(
             "HOST_SPACING",
-            seconds(0, 3600),
-            "seconds, 0 to 3600",
+            duration("0s", "1h", _SECOND),
+            "a duration, 0s to 1h; a bare number is in seconds",
             "least time between the starts of two requests to one host, across all workers",
-            "2",
+            "2s",
         ),
         Option(
             "HOST_CONCURRENCY",
@@ -184,52 +186,52 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "VERSIONS_AGE",
-            days(1, 3650),
-            "days, 1 to 3650",
+            duration("1d", "3650d", _DAY),
+            "a duration, 1d to 3650d; a bare number is in days",
             "how long former versions are kept",
-            "90",
+            "90d",
         ),
         Option(
             "LOG_AGE",
-            days(7, 3650),
-            "days, 7 to 3650",
+            duration("7d", "3650d", _DAY),
+            "a duration, 7d to 3650d; a bare number is in days",
             "how long the log of polls is kept",
-            "30",
+            "30d",
         ),
         Option(
             "RAW_AGE",
-            days(1, 3650),
-            "days, 1 to 3650",
+            duration("1d", "3650d", _DAY),
+            "a duration, 1d to 3650d; a bare number is in days",
             "how long the raw entries of items are kept",
-            "30",
+            "30d",
         ),
         Option(
             "HIDDEN_AGE",
-            days_or_forever(1, 36_500),
-            "days, 1 to 36500, or forever",
+            unless(FOREVER, duration("1d", "36500d", _DAY)),
+            "a duration, 1d to 36500d, or forever; a bare number is in days",
             "how long hidden items keep their content; then nobody can publish them again",
-            "180",
+            "180d",
         ),
         Option(
             "STREAM_AGE",
-            days_or_forever(7, 36_500),
-            "days, 7 to 36500, or forever",
+            unless(FOREVER, duration("7d", "36500d", _DAY)),
+            "a duration, 7d to 36500d, or forever; a bare number is in days",
             "how long items stay in the stream; older ones are removed and not stored again",
             "forever",
         ),
         Option(
             "INCIDENTS_AGE",
-            days(30, 3650),
-            "days, 30 to 3650",
+            duration("30d", "3650d", _DAY),
+            "a duration, 30d to 3650d; a bare number is in days",
             "how long ended incidents are kept",
-            "365",
+            "365d",
         ),
         Option(
             "QUEUE_AGE",
-            option_values.queue_age,
-            "hours, 1 to 720, or off",
-            "hours after which an alert reports that items still wait for review",
-            "24",
+            unless("off", duration("1h", "720h", _HOUR)),
+            "a duration, 1h to 30d, or off; a bare number is in hours",
+            "after how long an alert reports that items still wait for review",
+            "1d",
         ),
         Option(
             "WEBHOOK_URL",

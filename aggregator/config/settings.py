@@ -21,7 +21,7 @@ from aggregator.config.option_values import Network, Rate
 from aggregator.config.options import OPTIONS, SHORTEST_SECRET
 from aggregator.domain.errors import SettingsError
 from aggregator.domain.secrets import Secret
-from aggregator.domain.settings_schema import FOREVER, PREFIX, Option
+from aggregator.domain.settings_schema import FOREVER, PREFIX, Option, duration_value
 from aggregator.sources import settings as kind_settings
 from aggregator.system import private_files
 
@@ -225,7 +225,7 @@ def _formatted(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, timedelta):
-        return f"{value.total_seconds():g} s"
+        return duration_value(value)
     if isinstance(value, tuple):
         return ", ".join(str(part) for part in value) or "-"
     return str(value)

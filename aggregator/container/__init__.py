@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -306,8 +305,10 @@ class Container:
 
     def sweep(self) -> list[SweepReport]:
         """Apply upstream removals and edits to stored posts; return the results by network."""
+        from aggregator.services.compliance_sweep import sweep_all
+
         self.reduce_content()
-        return self.run(self._sweep())
+        return self.run(sweep_all(self))
 
     def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:
         async def work() -> None:
@@ -344,18 +345,6 @@ class Container:
         from aggregator.container.desk import desk_sections
 
         return desk_sections(self, desk)
-
-    async def _sweep(self) -> list[SweepReport]:
-        from aggregator.services.compliance_sweep import ComplianceSweep
-        from aggregator.source_api.takedowns import TakedownSource
-
-        context = await self.context(time.monotonic() + self.limits.begin)
-        takedown_kinds = [kind for kind in kinds().values() if isinstance(kind, TakedownSource)]
-        values, tagger = self.settings.kinds, self.configuration.tagger
-        return [
-            await ComplianceSweep(self.store, kind, context, kind.sweep_mode(values), tagger).run()
-            for kind in takedown_kinds
-        ]
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return the context of kinds of source; call it on this container's event loop (`run`)."""

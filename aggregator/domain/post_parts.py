@@ -23,12 +23,17 @@ def without_original(item: Activity) -> bool:
 def quoting_post(item: Activity) -> Content | None:
     """Return the shown content that quotes a post: the item's own, or the original of a repost."""
     if item.content.kind is ActivityKind.REPOST:
-        return item.object.content if item.object and item.object.content.quote_of else None
+        return item.object.content if item.object and _quotes(item.object.content) else None
     if item.content.ids_only:
         return None
     if item.content.kind in _TITLED:  # an occurrence has the key of its series
         return None
-    return item.content if item.object_key or item.content.quote_of else None
+    return item.content if item.object_key or _quotes(item.content) else None
+
+
+def _quotes(content: Content) -> bool:
+    """Return whether a post quotes another, which its network may not name."""
+    return content.quote_of is not None or content.kind is ActivityKind.QUOTE
 
 
 def quoted_post(item: Activity) -> Content | None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from aggregator.domain.secrets import Secret
+from aggregator.text.durations import duration_text, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
 PREFIX = "AGGREGATOR_"
 FOREVER = "forever"
@@ -44,28 +45,33 @@ class Option(Generic[_T]):
         return self.name.lower()
 
 
-def seconds(least: float, most: float) -> Callable[[str], timedelta]:
-    """Return a parser of seconds within bounds."""
+def duration(least: str, most: str, unit: timedelta) -> Callable[[str], timedelta]:
+    """Return a parser of durations such as 10m or 2h within bounds; a bare number counts in `unit`."""
+    shortest, longest = parse_duration(least), parse_duration(most)
 
     def read(text: str) -> timedelta:
-        span = float(text)
-        if not least <= span <= most:
+        try:
+            span = unit * float(text)
+        except OverflowError:
+            raise ValueError from None
+        except ValueError:
+            span = parse_duration(text)
+        if not shortest <= span <= longest:
             raise ValueError
-        return timedelta(seconds=span)
+        return span
 
     return read
 
 
-def days(least: int, most: int) -> Callable[[str], timedelta]:
-    """Return a parser of whole days within bounds."""
-    read = whole(least, most)
-    return lambda text: timedelta(days=read(text))
+def duration_value(span: timedelta) -> str:
+    """Return a duration as the value of a setting."""
+    seconds = span.total_seconds()
+    return duration_text(seconds) if seconds.is_integer() else f"{seconds:g}"
 
 
-def days_or_forever(least: int, most: int) -> Callable[[str], timedelta | None]:
-    """Return a parser of whole days within bounds, or "forever", which is None."""
-    read = days(least, most)
-    return lambda text: None if text.lower() == FOREVER else read(text)
+def unless(word: str, read: Callable[[str], _T]) -> Callable[[str], _T | None]:
+    """Return a parser that also accepts a word, which is None."""
+    return lambda text: None if text.lower() == word else read(text)
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

@@ -37,7 +37,6 @@ from aggregator.reader.metrics.endpoint import MetricsEndpoint
 from aggregator.reader.oembed import OEmbedRoutes
 from aggregator.reader.openapi import document
 from aggregator.reader.page_metadata import MetadataBuilder
-from aggregator.reader.picture_cache import PictureCache
 from aggregator.reader.picture_routes import PictureRoutes
 from aggregator.reader.rate_limits import Admission, RateLimits
 from aggregator.reader.response_cache import ResponseCache
@@ -52,6 +51,7 @@ from aggregator.web.app import framed
 from aggregator.web.database_threads import DatabaseThreads
 from aggregator.web.dates import Dates
 from aggregator.web.pages import Pages
+from aggregator.web.picture_cache import PictureCache
 from aggregator.web.problems import Problems
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class _Background:
         # A replica may not know yet that a token was revoked.
         self.callers = Authenticator(store.primary, clock, audience, threads=self.threads)
         self.metrics: MetricsEndpoint | None = None
-        self.pictures = PictureCache(fetch or _fetch_nothing)
+        self.pictures = PictureCache(fetch or _fetch_nothing, store.primary)
         self.pulse.hooks.append(self.callers.recheck)
 
     @asynccontextmanager
@@ -216,7 +216,6 @@ def create_app(
     languages = Languages(configuration, locale)
     frame_files = FrameFiles(configuration, pages, languages)
     pages.know_current(frame_files.values)
-    pages.serve_pictures()
     pages.know(explained=explained)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
     background = _Background(store, clock, audience, fetch)
@@ -260,6 +259,7 @@ def _framed_app(site: _Site, trusted_proxies: Sequence[Network], cors_origins: S
     app.state.live = background.live
     app.state.probe = background.pulse
     app.state.callers = background.callers
+    app.state.pictures = background.pictures
     caching = Middleware(
         CacheMiddleware, hot=hot, pulse=background.pulse, callers=background.callers, refresher=refresher
     )

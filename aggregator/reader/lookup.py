@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import Review
 from aggregator.domain.errors import NotFoundError
+from aggregator.domain.own_posts import is_unpublished
 from aggregator.reader.errors import GoneError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def shown_with_story(store: Store, id_text: str) -> tuple[Activity, Sequence[Act
     with store.reading() as tx:
         item = tx.stream.activities.get(int(id_text))
         others = tx.stream.activities.others_of_story(item) if item is not None and item.visible else ()
-    if item is None or (item.gone is None and item.review in _NOT_YET):
+    if item is None or (item.gone is None and (item.review in _NOT_YET or is_unpublished(item))):
         raise missing
     if not item.visible:
         raise GoneError(f"Activity {id_text} is no longer shown.")

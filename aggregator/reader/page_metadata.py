@@ -120,8 +120,14 @@ class MetadataBuilder:
             more=_times(item.content),
             oembed=oembed,
             alternates=alternates,
-            data=embedded_json(structured_data(item, page, lambda media: self._picture(base, item, media))),
+            data=self._data(base, item, page),
         )
+
+    def _data(self, base: str, item: Activity, page: str) -> str:
+        def picture(media: Media) -> str | None:
+            return self._picture(base, item, media)
+
+        return embedded_json(structured_data(item, page, picture, self._configuration.organizations))
 
     def _alternates(self, base: str, path: str) -> list[tuple[str, str]]:
         """Return the addresses of a page by language; "x-default" is in the language that a visitor prefers."""

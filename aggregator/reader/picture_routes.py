@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain.errors import NotFoundError
 from aggregator.reader.lookup import shown
-from aggregator.reader.picture_cache import PictureKey
 from aggregator.reader.query_params import Parameter, given
 from aggregator.web.addresses import web_address
-from aggregator.web.cache_control import THUMBNAIL
-from aggregator.web.image_scaling import MEDIA_TYPE
 from aggregator.web.picture_addresses import PictureSize, find_picture
+from aggregator.web.picture_cache import PictureKey
+from aggregator.web.picture_responses import SIZES_OF_ITEMS, picture_response
 from aggregator.web.pictures import lead, still
-from aggregator.web.responses import answer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,16 +24,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from aggregator.reader.change_watcher import ChangeWatcher, StreamSnapshot
-    from aggregator.reader.picture_cache import PictureCache
     from aggregator.web.database_threads import DatabaseThreads
     from aggregator.web.pages import Pages
+    from aggregator.web.picture_cache import PictureCache
     from storage.store import Store
 
 _LONGEST_ID = 512
 _MOST_KNOWN = 10_000  # pictures whose owner was looked up
 _AVATAR = tuple(Parameter(name, "", {"type": "string"}, "") for name in ("network", "id", "version"))
-_NO_PICTURE, _NO_POSTER, _NO_AVATAR = "no-picture.svg", "no-poster.svg", "no-avatar.svg"
-_SIZES = {PictureSize.SMALL: _NO_PICTURE, PictureSize.LARGE: _NO_PICTURE, PictureSize.POSTER: _NO_POSTER}
 
 
 class _KnownPictures:
@@ -88,7 +84,7 @@ class PictureRoutes:
     async def picture(self, request: Request) -> Response:
         """Return a picture of an item."""
         path = request.path_params
-        if path["size"] not in _SIZES:
+        if path["size"] not in SIZES_OF_ITEMS:
             raise NotFoundError("There is no picture of this size.")
         name, seen = (path["activity_id"], path["digest"]), self._pulse.sure
         key = self._known.get(name)
@@ -99,8 +95,7 @@ class PictureRoutes:
                 raise NotFoundError(f"Activity {item.id} has no such picture.")
             key = PictureKey(f"item:{item.id}", address, 0)
             self._known.put(name, key, seen)
-        size = PictureSize(path["size"])
-        return await self._answer(request, key._replace(pixels=size.pixels), _SIZES[size])
+        return await self._answer(request, key, PictureSize(path["size"]))
 
     async def avatar(self, request: Request) -> Response:
         """Return the picture of an account."""
@@ -114,9 +109,9 @@ class PictureRoutes:
             address = web_address(await self._threads.run(self._avatar_of, network, native_id))
             if address is None:
                 raise NotFoundError("There is no picture of this account.")
-            key = PictureKey(f"actor:{network}:{native_id}", address, PictureSize.AVATAR.pixels)
+            key = PictureKey(f"actor:{network}:{native_id}", address, 0)
             self._known.put(name, key, seen)
-        return await self._answer(request, key, _NO_AVATAR)
+        return await self._answer(request, key, PictureSize.AVATAR)
 
     async def still(self, request: Request) -> Response:
         """Return the thumbnail of a video, at its address of former releases."""
@@ -125,20 +120,13 @@ class PictureRoutes:
         address = still(media) if media else None
         if address is None:
             raise NotFoundError(f"There is no picture of activity {item.id}.")
-        key = PictureKey(f"item:{item.id}", address, PictureSize.POSTER.pixels)
-        return await self._answer(request, key, _NO_POSTER)
+        return await self._answer(request, PictureKey(f"item:{item.id}", address, 0), PictureSize.POSTER)
 
     def _avatar_of(self, network: str, native_id: str) -> str | None:
         with self._store.reading() as tx:
             return tx.stream.pictures.avatar(network, native_id)
 
-    async def _answer(self, request: Request, key: PictureKey, otherwise: str) -> Response:
-        """Return a picture, or one of our own in its place: a browser would show an error."""
-        body = await self._cache.get(key)
-        if body is None:
-            asset = self._pages.assets[otherwise]
-            made = answer(request, asset.content, asset.media_type, cache=THUMBNAIL)
-        else:
-            made = answer(request, body, MEDIA_TYPE, cache=THUMBNAIL)
+    async def _answer(self, request: Request, key: PictureKey, size: PictureSize) -> Response:
+        made = await picture_response(request, self._cache, key, size, self._pages.assets)
         made.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # embeds show it on other sites
         return made

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aggregator.domain.secrets import Secret
     from aggregator.review.context import DeskRoute, Section
     from aggregator.web.database_threads import Probe
+    from aggregator.web.picture_cache import PictureCache
     from storage.store import Store
 
 _LARGEST_FORM = 256 * 1024  # bytes
@@ -46,7 +47,7 @@ _THREADS = 16  # dedicated threads: public requests can't block staff
 _SIGNING_IN = 2  # threads for password hashing, so that guesses don't block signed-in users
 _LONGEST = 60.0  # seconds: adding a source includes a fetch
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http:; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -91,12 +92,13 @@ def create_desk(
     trusted_proxies: Sequence[Network],
     keys: Callable[[], tuple[Secret, ...]],
     sections: Callable[[DeskContext], Iterable[Section]],
+    pictures: PictureCache,
     probe: Probe | None = None,
 ) -> FastAPI:
     """Return the ASGI app, which serves paths below `HOME`.
 
-    The first of `keys` signs form tokens. Cookies are `Secure` if the public URL is https. `probe` reports whether the
-    database answers, so that requests can fail fast.
+    The first of `keys` signs form tokens. Cookies are `Secure` if the public URL is https. `pictures` is the reader's
+    cache. `probe` reports whether the database answers, so that requests can fail fast.
     """
     parts = urlsplit(public_url or "")
     pages = Pages(
@@ -110,7 +112,7 @@ def create_desk(
     problems = Problems(pages, PROBLEMS, api_prefix=f"{HOME}/api/")
     secure = parts.scheme == "https"
     gate = Gate(store, keys, secure=secure, hosts=frozenset(filter(None, (parts.netloc,))))
-    desk = DeskContext(store, clock, pages, secure)
+    desk = DeskContext(store, clock, pages, secure, pictures)
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     framed(
         app,
@@ -159,12 +161,15 @@ def _guarded(
 
     async def endpoint(request: Request) -> Response:
         form = await _form(request, uploads=route.uploads)
-        return await threads.run(_enter, desk, gate, route, request, form)
+        response = await threads.run(_enter, desk, gate, route, request, form)
+        return response if isinstance(response, Response) else await response
 
     return endpoint
 
 
-def _enter(desk: DeskContext, gate: Gate, route: DeskRoute, request: Request, form: Form) -> Response:
+def _enter(
+    desk: DeskContext, gate: Gate, route: DeskRoute, request: Request, form: Form
+) -> Response | Awaitable[Response]:
     now = desk.clock()
     changes = route.method != "GET"
     present = gate.present(request, now)

@@ -12,7 +12,7 @@ from aggregator.domain.access.accounts import Role
 from aggregator.web.responses import HTML
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from starlette.requests import Request
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aggregator.domain.clock import Clock
     from aggregator.review.form import Form
     from aggregator.web.pages import Pages
+    from aggregator.web.picture_cache import PictureCache
     from storage.store import Store, Transaction
 
 CHOICES = 200  # sources that a form offers; the others are found by their slugs
@@ -70,7 +71,7 @@ class DeskRoute:
     method: str
     path: str
     role: Role
-    handle: Callable[[DeskRequest], Response]
+    handle: Callable[[DeskRequest], Response | Awaitable[Response]]  # in a thread; an awaitable on the event loop
     uploads: bool = False  # its form may carry a file
 
 
@@ -104,6 +105,7 @@ class DeskContext:
     clock: Clock
     pages: Pages
     secure: bool  # whether cookies are sent over https only
+    pictures: PictureCache
     banners: list[Callable[[Transaction, datetime], Iterable[Banner]]] = field(default_factory=list)
 
     def page(self, request: DeskRequest, template: str, values: Mapping[str, Any], status: int = 200) -> Response:

@@ -16,7 +16,7 @@ from aggregator.domain.own_posts import SOURCE, PostPlan, PostState
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
 from aggregator.review.items import held, id_of
-from aggregator.review.post_pictures import PostPicture, picture_in, picture_of, picture_path, with_desk_pictures
+from aggregator.review.post_pictures import PostPicture, picture_in, picture_of, picture_path
 from aggregator.text.html import paragraphs
 from aggregator.text.urls import canonical_url
 
@@ -102,8 +102,7 @@ class EditorialPages:
         if picture is not None:
             content = replace(content, media=(picture.media(self._base(request)),))
         if is_preview:
-            is_new = picture is not None and picture.body is not None  # not stored, so that it has no address
-            shown = with_desk_pictures(_previewed(replace(content, media=()) if is_new else content, request.now))
+            shown = _previewed(content, picture, item, request.now)
             return self._form(request, _Typed(**fields), item, preview=shown, picture=picture)
         with self._desk.store.writing() as tx:
             native_id = item.native_id if item else None
@@ -196,14 +195,18 @@ def _local(moment: datetime | None, zone: tzinfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if moment else ""
 
 
-def _previewed(content: Content, now: datetime) -> Activity:
-    """Return a post as it would be shown; nothing is stored."""
+def _previewed(content: Content, picture: PostPicture | None, item: Activity | None, now: datetime) -> Activity:
+    """Return a post as it would be shown; nothing is stored. A picture that isn't stored has no address yet."""
+    if item is not None:
+        kept = item.content.media if picture is not None and picture.body is None else ()
+        media = tuple(replace(each, alt=picture.alt) for each in kept) if picture is not None else ()
+        return replace(item, content=replace(content, media=media))
     return Activity(
         id=0,
         source=SourceRef(SOURCE, "Our editors"),
         native_id="preview",
         key="preview",
-        content=content,
+        content=replace(content, media=()),
         object=None,
         object_key=None,
         first_seen=now,

@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import re
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.responses import Response
@@ -16,7 +15,7 @@ from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import Media
 from aggregator.domain.descriptions import LONGEST_DESCRIPTION
 from aggregator.domain.errors import NotFoundError
-from aggregator.domain.own_posts import PICTURE_NAME, PICTURE_PATH, SOURCE
+from aggregator.domain.own_posts import PICTURE_NAME, PICTURE_PATH
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
 from aggregator.web.image_scaling import MEDIA_TYPE, scaled
@@ -82,18 +81,6 @@ def picture_of(item: Activity) -> PostPicture | None:
         if media.type == "image" and _NAME.fullmatch(name):
             return PostPicture(name, media.alt or "", None)
     return None
-
-
-def with_desk_pictures(item: Activity) -> Activity:
-    """Return a post that isn't shown with the desk's own addresses of its pictures: readers' ones lead nowhere."""
-    if item.visible or item.source.slug != SOURCE:
-        return item
-    media = tuple(
-        replace(each, url=HOME.join([base, path + name])) if path and _NAME.fullmatch(name) else each
-        for each in item.content.media
-        for base, path, name in [each.url.rpartition(PICTURE_PATH)]
-    )
-    return replace(item, content=replace(item.content, media=media))
 
 
 def _checked(body: bytes, alt: str) -> PostPicture:

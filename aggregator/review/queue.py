@@ -19,7 +19,6 @@ from aggregator.domain.moderation.text_diff import difference
 from aggregator.domain.search_query import Search
 from aggregator.review.context import CHOICES, HOME, DeskRoute
 from aggregator.review.form import BadFormError
-from aggregator.review.post_pictures import with_desk_pictures
 from aggregator.review.titles import title_of
 from aggregator.web.labels import plurals
 
@@ -189,7 +188,6 @@ def query_of(request: DeskRequest) -> QueueQuery:
 
 def queue_items(tx: Transaction, items: Sequence[Activity], now: datetime, *, brief: bool = False) -> list[QueueItem]:
     """Return items with the facts that reviewers need, in a constant number of queries; `brief`: for single lines."""
-    items = [with_desk_pictures(item) for item in items]
     ids = [item.id for item in items]
     edits = tx.moderation.pending_edits.waiting(ids)
     related = {} if brief else tx.stream.stories.related(ids)

@@ -12,6 +12,7 @@ from aggregator.review.editorial import EditorialPages
 from aggregator.review.freezes import FreezePages, freeze_banners
 from aggregator.review.history import HistoryPages
 from aggregator.review.incidents import IncidentPages
+from aggregator.review.item_pictures import ItemPicturePages
 from aggregator.review.items import ItemPages
 from aggregator.review.post_pictures import PicturePages
 from aggregator.review.queue import QueuePages
@@ -57,6 +58,7 @@ def sections(
     yield EditorialPages(desk, publish, public_url)
     yield PicturePages(desk)
     yield ItemPages(desk)
+    yield ItemPicturePages(desk)
     yield RulePages(desk)
     yield SuggestionPages(desk)
     yield ImportPages(desk, import_document)  # before what its path would be the slug of

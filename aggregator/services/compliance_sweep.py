@@ -24,6 +24,8 @@ from aggregator.domain.compliance.takedowns import Fate, IdType, JobStatus, Take
 from aggregator.domain.errors import NotAllowedError, SourceError
 from aggregator.services.takedowns import SYSTEM, removal_detail, withdraw_posts
 from aggregator.services.upstream_updates import store_updates
+from aggregator.source_api.takedowns import TakedownSource
+from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from aggregator.domain.compliance.records import Held
     from aggregator.domain.compliance.removal import Removal
     from aggregator.domain.tagging.tagger import Tagger
+    from aggregator.services.runtime import Runtime
     from aggregator.source_api.kind import PollContext
-    from aggregator.source_api.takedowns import TakedownSource
     from storage.store import Store, Transaction
 
 JOB_EVERY = timedelta(hours=6)
@@ -77,6 +79,17 @@ class SweepReport:
             "updated": self.updated,
             "notes": self.notes,
         }
+
+
+async def sweep_all(runtime: Runtime) -> list[SweepReport]:
+    """Sweep the stored posts of all networks that tell of removals; return the results by network."""
+    context = await runtime.context(time.monotonic() + runtime.limits.begin)
+    values, tagger = runtime.settings.kinds, runtime.configuration.tagger
+    return [
+        await ComplianceSweep(runtime.store, kind, context, kind.sweep_mode(values), tagger).run()
+        for kind in kinds().values()
+        if isinstance(kind, TakedownSource)
+    ]
 
 
 class ComplianceSweep:

@@ -81,6 +81,7 @@ class Dispatcher:
         token = uuid4().hex
         now = self.clock()
         demand = self._demand(now)
+        with_fallback = frozenset(kind.name for kind in kinds().values() if kind.has_fallback(self.settings.kinds))
         with self.store.writing() as tx:
             since = tx.stream.state.beat(now)
             if _correct_clock(tx, since, now):
@@ -89,7 +90,7 @@ class Dispatcher:
             tx.moderation.reviews.apply_due(now)
             tx.moderation.reviews.apply_unpinning(now)
             _level_paces(tx, demand, now)
-            attend_outages(tx, since, now)
+            attend_outages(tx, since, now, with_fallback)
             resume_polls(tx, now)
             claimed = tx.polling.schedule.claim(
                 now,
@@ -98,6 +99,7 @@ class Dispatcher:
                 most=self._most_polls(since, now),
                 per_host=self.limits.per_host,
                 per_host_of={kind.name: kind.per_host for kind in kinds().values() if kind.per_host is not None},
+                with_fallback=with_fallback,
             )
         return list(_batches(claimed, token))
 

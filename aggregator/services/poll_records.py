@@ -5,16 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.domain.activity import (
-    storable_json,
-)
-from aggregator.domain.errors import (
-    BudgetError,
-    PausedError,
-    RefusedError,
-    SourceError,
-    WorkerLostError,
-)
+from aggregator.domain.activity import storable_json
+from aggregator.domain.errors import BudgetError, PausedError, RefusedError, SourceError, WorkerLostError
 from aggregator.domain.monitoring.watching import Watch
 from aggregator.domain.polling import schedule
 from aggregator.domain.polling.results import Failure, FetchFacts, FetchResult, PollRecord, PollStatus
@@ -43,9 +35,7 @@ def success_record(
 ) -> PollRecord:
     """Return the record of a poll that succeeded."""
     new, changed = (stored.new, stored.changed) if stored else (0, 0)
-    profile = schedule.observed(
-        schedule.PublishingProfile.of(source.poll.publishing_profile, now), now, stored.times if stored else ()
-    )
+    profile = _observed(source, stored, now)
     weight = schedule.poll_weight(profile, now)
     upcoming = _next_poll(source, result, now, weight, pace)
     return PollRecord(
@@ -72,6 +62,11 @@ def success_record(
         kind=source.kind,
         delays=_delays(source, stored, now),
     )
+
+
+def _observed(source: Source, stored: Stored | None, now: datetime) -> schedule.PublishingProfile:
+    known = schedule.PublishingProfile.of(source.poll.publishing_profile, now)
+    return schedule.observed(known, now, stored.times if stored else ())
 
 
 def _delays(source: Source, stored: Stored | None, now: datetime) -> list[tuple[str, timedelta]]:

@@ -64,25 +64,33 @@ def store_result(
         edit_policy=EditPolicy(source.on_edit, edits_always_show),
         pushed_since=source.poll.last_success if may_be_pushed else None,
     )
-    if result.unread:
-        tx.stream.unread.keep(source.id, result.unread, product_version(), now)
-        log.warning(
-            "entries not readable", source=source.slug, count=len(result.unread), reason=result.unread[0].reason
-        )
     if stored.pending_edits:
         log.info("edits held for review", source=source.slug, count=stored.pending_edits)
     if edits_always_show:
         update_embedding(tx, result.activities, now)
-    if result.gone:
-        tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
-    if result.account_gone:
-        tx.stream.activities.withdraw_all(source.id, "its account is gone at the source", now)
+    _keep_unread(tx, source, result, now)
+    _withdraw_gone(tx, source, result, now)
     sighting, note = _follow_redirect(tx, source, result, stored, now)
     watch = watched(source.poll.watch, result, stored.times, now)
     record = success_record(source, result, now, token, pace, stored, sighting.moving, note, watch)
     if tx.polling.schedule.settle([record]):
         report_wrongness(tx, source, watch, now)
     return record
+
+
+def _keep_unread(tx: Transaction, source: Source, result: FetchResult, now: datetime) -> None:
+    if result.unread:
+        tx.stream.unread.keep(source.id, result.unread, product_version(), now)
+        log.warning(
+            "entries not readable", source=source.slug, count=len(result.unread), reason=result.unread[0].reason
+        )
+
+
+def _withdraw_gone(tx: Transaction, source: Source, result: FetchResult, now: datetime) -> None:
+    if result.gone:
+        tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
+    if result.account_gone:
+        tx.stream.activities.withdraw_all(source.id, "its account is gone at the source", now)
 
 
 def store_archive(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aggregator.domain.monitoring.attention import reasons
@@ -14,7 +14,7 @@ from aggregator.services.system_facts import read_system_facts
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.config.settings import Settings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.host_limits import Pause
     from aggregator.domain.retention import Retained
     from storage.backfills import BackfillState
-    from storage.store import Store
+    from storage.store import Store, Transaction
 
     Workers = Mapping[str, Collection[str]]  # name -> its queues
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 class SystemStatus:
     """The state of the system."""
 
+    installation: str
     facts: SystemFacts
     today: Mapping[CountKey, int]
     sources: int
@@ -44,10 +45,10 @@ class SystemStatus:
     content_to_remove: int  # items of them with content
     migrations: Sequence[BackfillState]
     retained: Sequence[Retained]
-    replica: ReplicaFacts | None
-    broker: BrokerFacts | None
-    workers: Workers | None
-    needs_attention: Sequence[str]
+    replica: ReplicaFacts | None = None
+    broker: BrokerFacts | None = None
+    workers: Workers | None = None
+    needs_attention: Sequence[str] = ()
 
 
 def read_status(
@@ -70,45 +71,40 @@ def read_status(
         StoreUnavailableError: the database doesn't respond.
     """
     with store.reading() as tx:
-        facts = read_system_facts(tx, settings, now)
         conditions: list[Condition] = list(current_conditions(tx, settings, now))
-        installation = tx.stream.state.instance()
-        today = tx.monitoring.counts.totals(now.date().isoformat())
-        paused = tx.polling.hosts.paused(now)
-        refusals = [refusal for refusal in tx.api.refusals.all() if refusal.stops_polls]
-        unread = tx.stream.unread.counts()
-        content = tx.stream.reduction.count()
-        migrations = tx.backfills.states()
-        records = retained(tx, settings, today)
+        stored = _stored_status(tx, settings, now, store.ids_only)
     broker, workers = None, None
     if not settings.embedded_broker:
-        broker = queue_lengths(settings.broker_url, installation, QUEUES)
+        broker = queue_lengths(settings.broker_url, stored.installation, QUEUES)
         workers = responding_workers() if broker.problem is None else {}
-    replica = replicated.replica(facts.revision) if replicated is not None else None
+    replica = replicated.replica(stored.facts.revision) if replicated is not None else None
     attention = reasons(
-        facts.last_tick,
+        stored.facts.last_tick,
         now,
         broker=broker,
         replica=replica,
         workers=workers,
-        needed_queues=needed_queues(facts),
+        needed_queues=needed_queues(stored.facts),
         conditions=conditions,
     )
+    return replace(stored, replica=replica, broker=broker, workers=workers, needs_attention=attention)
+
+
+def _stored_status(tx: Transaction, settings: Settings, now: datetime, ids_only: Iterable[str]) -> SystemStatus:
+    facts = read_system_facts(tx, settings, now)
+    today = tx.monitoring.counts.totals(now.date().isoformat())
     return SystemStatus(
+        installation=tx.stream.state.instance(),
         facts=facts,
         today=today,
         sources=sum(found.sources for found in facts.sources),
-        paused=paused,
-        refusals=refusals,
-        unread=unread,
-        ids_only=sorted(store.ids_only),
-        content_to_remove=content,
-        migrations=migrations,
-        retained=records,
-        replica=replica,
-        broker=broker,
-        workers=workers,
-        needs_attention=attention,
+        paused=tx.polling.hosts.paused(now),
+        refusals=[refusal for refusal in tx.api.refusals.all() if refusal.stops_polls],
+        unread=tx.stream.unread.counts(),
+        ids_only=sorted(ids_only),
+        content_to_remove=tx.stream.reduction.count(),
+        migrations=tx.backfills.states(),
+        retained=retained(tx, settings, today),
     )
 
 

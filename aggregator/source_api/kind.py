@@ -186,6 +186,11 @@ class SourceKind:
         del values
         return None
 
+    def has_fallback(self, values: Mapping[str, Any]) -> bool:
+        """Return whether its sources are read from another host while their own has an outage."""
+        del values
+        return False
+
     def metered(self, values: Mapping[str, Any]) -> Metered | None:
         """Return the metered service that it calls, or None, from the values of its settings."""
         del values

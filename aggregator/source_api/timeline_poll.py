@@ -150,19 +150,9 @@ class TimelinePoll:
             await entries.fill_gap(gap)
         last = str(known.get("looked_up") or "")
         looked_up = await entries.look_for_removals(self.most_checks if check_due else 0, last)
-        state = {
-            "url": self.url,
-            **self.basis,
-            "etag": None if entries.unfinished else response.headers.get("ETag"),
-            "digest": None if entries.unfinished else digest,
-            "known": entries.newest(self.most_known),
-            "checked": self.now.isoformat() if check_due else known.get("checked"),
-            "looked_up": looked_up,
-            "note": entries.note(),
-        }
         return FetchResult(
             entries.activities(),
-            state,
+            self._state(entries, response.headers.get("ETag"), digest, looked_up),
             gone=entries.gone,
             hints=hints,
             skipped=len(entries.unchanged),
@@ -171,6 +161,19 @@ class TimelinePoll:
             facts=facts,
             unread=entries.unread,
         )
+
+    def _state(self, entries: Timeline, etag: str | None, digest: str, looked_up: str) -> dict[str, Json]:
+        """Return the state for the next poll, which reads an unfinished page again."""
+        return {
+            "url": self.url,
+            **self.basis,
+            "etag": None if entries.unfinished else etag,
+            "digest": None if entries.unfinished else digest,
+            "known": entries.newest(self.most_known),
+            "checked": self.now.isoformat() if self.check_due else self.known.get("checked"),
+            "looked_up": looked_up,
+            "note": entries.note(),
+        }
 
     def account_gone(self, note: str) -> FetchResult:
         """Return that the account doesn't exist any more, so that all items of the source are removed."""

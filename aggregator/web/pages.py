@@ -51,8 +51,8 @@ _NO_LINK = re.compile(r'<a(?: (?!href=)[a-z]+="[^"]*")*? rel="nofollow noopener"
 class Pages:
     """Renders the templates of some packages, then those of this one.
 
-    `home` is the path of the app, where its static files are also served. `ids_only` are the networks whose posts only
-    their own embeds show.
+    `home` is the path of the app, below which its static files and pictures are, too. `ids_only` are the networks whose
+    posts only their own embeds show.
     """
 
     def __init__(
@@ -86,8 +86,9 @@ class Pages:
         self._environment.filters.update(
             _FILTERS,
             day_or_hour=lambda moment: self.dates.day_or_hour(moment, dates.local_day(clock())),
-            picture=lambda address, _item, _size: web_address(address),
-            avatar=lambda actor: web_address(actor.avatar),
+            picture=self._picture,
+            avatar=self._avatar,
+            cleaned=self._cleaned,
         )
         self._environment.tests["web"] = lambda address: web_address(address) is not None
         self._environment.tests["right_to_left"] = lambda content: is_right_to_left(content.lang, content.text)
@@ -100,7 +101,6 @@ class Pages:
             link=self.link,
             page_link=self.page_link,
             link_to=lambda address: self.link(address) if address.startswith("/") else address,
-            own_pictures=False,
             plural_forms=plural_forms,
             stream_home=home or "/",
             public_url=public_url,
@@ -120,21 +120,20 @@ class Pages:
         """Add values to all templates that are read for each page."""
         self._current = values
 
-    def serve_pictures(self) -> None:
-        """Let all pictures come from our own address."""
+    def _picture(self, address: str | None, item: int, size: str) -> str | None:
+        return self.link(self.home + picture_path(item, address, size)) if address and web_address(address) else None
 
-        def own(address: str | None, item: int, size: str) -> str | None:
-            return self.link(picture_path(item, address, size)) if address and web_address(address) else None
+    def _avatar(self, actor: Actor) -> str | None:
+        path = avatar_path(actor)
+        return self.link(self.home + path) if path else None
 
-        def avatar(actor: Actor) -> str | None:
-            path = avatar_path(actor)
-            return self.link(path) if path else None
+    def _cleaned(self, html: str, item: int) -> Markup:
+        """Mark stored `Content.html` as safe: it was sanitized before it was stored.
 
-        def cleaned(html: str, item: int) -> Markup:
-            return _cleaned(with_own_pictures(html, item, self.link("")))
-
-        self._environment.filters.update(picture=own, avatar=avatar, cleaned=cleaned)
-        self.know(own_pictures=True)
+        A link whose address was dropped keeps no attribute: `rel` without `href` is invalid.
+        """
+        own = with_own_pictures(html, item, self.link(self.home))
+        return Markup(_NO_LINK.sub("<a>", own))  # noqa: S704  # the one place where outside HTML passes unescaped
 
     def link(self, path: str) -> str:
         """Return the public address of a path."""
@@ -161,14 +160,6 @@ class Pages:
         return self._environment.get_template(template).render(known).encode()
 
 
-def _cleaned(html: str, _item: int = 0) -> Markup:
-    """Mark stored `Content.html` as safe: it was sanitized before it was stored.
-
-    A link whose address was dropped keeps no attribute: `rel` without `href` is invalid.
-    """
-    return Markup(_NO_LINK.sub("<a>", html))  # noqa: S704  # the one place where outside HTML passes unescaped
-
-
 def _ticked(text: str) -> Markup:
     """Escape a text and render parts in backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped just here
@@ -185,7 +176,6 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "about_this": about_this,
     "announced": announced,
     "attached": pictures.attached,
-    "cleaned": _cleaned,
     "embedded_id": embedded_id,
     "excerpt": excerpt,
     "gallery": pictures.visible,

@@ -31,11 +31,12 @@ def lead(content: Content) -> Media | None:
 
 
 def visible(content: Content) -> list[Media]:
-    """Return the media for a gallery: images, and videos with at least a URL."""
+    """Return the media for a gallery: images, and videos with at least a URL. Sounds and files are links."""
     return [
         media
         for media in content.media
-        if still(media) or (media.type in MOVING and (web_address(content.url) or web_address(media.url)))
+        if (media.type == "image" and still(media))
+        or (media.type in MOVING and (still(media) or web_address(content.url) or web_address(media.url)))
     ]
 
 

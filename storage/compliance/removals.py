@@ -99,6 +99,16 @@ class Removals:
         self._ban({buried.key: reason for buried in own}, now)
         for buried in own:
             _count(removal, buried, "posts")
+        self._withdraw_embedding(removal, who, reason, now, upstream, most)
+        removal.more = max(removal.posts, removal.reposts, removal.quotes) >= most
+        revision = self._anonymise(actor.c.id == who, _SLICE)
+        removal.revision = max(filter(None, (removal.revision, revision)), default=None)
+        return removal
+
+    def _withdraw_embedding(
+        self, removal: Removal, who: int, reason: str, now: datetime, upstream: Upstream, most: int
+    ) -> None:
+        """Remove reposts of a person's posts, and their posts from quotes."""
         embedding = activity.c.object_actor_id == who
         reposts = embedding & (activity.c.kind == ActivityKind.REPOST.value)
         for buried in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream, most=most):
@@ -109,10 +119,6 @@ class Removals:
             *self._tombstones.strip_quoted(quoted, most=most),
         ):
             _count(removal, buried, "quotes")
-        removal.more = max(removal.posts, removal.reposts, removal.quotes) >= most
-        revision = self._anonymise(actor.c.id == who, _SLICE)
-        removal.revision = max(filter(None, (removal.revision, revision)), default=None)
-        return removal
 
     def readmit(self, network: str, native_ids: Collection[str], reasons: Collection[str]) -> set[str]:
         """Let people publish again who were removed for one of these reasons; return them. Removed posts stay away."""

@@ -48,8 +48,12 @@ _COLUMNS = [outage.c[name] for name in Outage._fields]
 class Outages:
     """The outages, within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, with_fallback: Collection[str] = ()) -> None:
+        self._connection, self._with_fallback = connection, with_fallback
+
+    def ignoring(self, with_fallback: Collection[str]) -> Outages:
+        """Return the outages such that successes of some kinds of source, read from another host, don't count."""
+        return Outages(self._connection, with_fallback)
 
     def all(self) -> list[Outage]:
         """Return the outages by host."""
@@ -103,23 +107,29 @@ class Outages:
         last = (
             select(source.c.last_polled)
             .outerjoin(outage, outage.c.host == source.c.host)
-            .where(self._members(failed.host), source.c.last_polled > now - WINDOWS[-1], counted, answering)
+            .where(self._affected(failed.host), source.c.last_polled > now - WINDOWS[-1], counted, answering)
             .order_by(source.c.last_polled.desc())
             .limit(decisive(failed))
         )
         moments = self._connection.execute(last).scalars().all()
-        some = select(source.c.id).where(self._members(failed.host)).limit(LARGE).subquery()
+        some = select(source.c.id).where(self._affected(failed.host)).limit(LARGE).subquery()
         total: int = self._connection.execute(select(func.count()).select_from(some)).scalar_one()
         return PolledSources(total, tuple(sum(moment > now - window for moment in moments) for window in WINDOWS))
 
     def sources(self, host: str) -> int:
-        """Return the exact number of active sources of a host group."""
-        counted = select(func.count()).select_from(source).where(self._members(host))
+        """Return the exact number of active sources of a host group that an outage affects."""
+        counted = select(func.count()).select_from(source).where(self._affected(host))
         return self._connection.execute(counted).scalar_one()
 
-    @staticmethod
-    def _members(host: str) -> ColumnElement[bool]:
-        return and_(source.c.host == host, _ACTIVE, source.c.due.is_not(None))
+    def _affected(self, host: str) -> ColumnElement[bool]:
+        """Return the condition of the sources of a host group: with a fallback, those whose fallback fails, too."""
+        return and_(
+            source.c.host == host, _ACTIVE, source.c.due.is_not(None), or_(self._depends(), source.c.failures > 0)
+        )
+
+    def _depends(self) -> ColumnElement[bool]:
+        """Return the condition that a source has no fallback."""
+        return source.c.kind.not_in(self._with_fallback)
 
     def hold(self, host: str, incident_id: int, now: datetime, probe: datetime) -> None:
         """Stop polling a host group, also one that was released before."""
@@ -148,7 +158,7 @@ class Outages:
             select(source.c.id)
             .join(outage, outage.c.host == source.c.host)
             .where(source.c.host == host, _ACTIVE, source.c.due.is_not(None), ~is_leased(now))
-            .order_by(case((sound, 0), else_=1), source.c.last_polled, source.c.id)
+            .order_by(case((self._depends(), 0), else_=1), case((sound, 0), else_=1), source.c.last_polled, source.c.id)
             .limit(1)
         )
         canary = self._connection.execute(chosen).scalar()
@@ -159,9 +169,14 @@ class Outages:
         return canary is not None
 
     def answering(self) -> list[str]:
-        """Return the held host groups of which a source has succeeded since the outage began, or has none left."""
-        success = exists().where(source.c.host == outage.c.host, _ACTIVE, source.c.last_success > outage.c.began)
+        """Return the held host groups of which a source has succeeded since the outage began, or that have none left.
+
+        The success of a source with a fallback counts if the group has no others.
+        """
         sources = exists().where(source.c.host == outage.c.host, _ACTIVE)
+        dependent = sources.where(self._depends())
+        since = source.c.last_success > outage.c.began
+        success = or_(dependent.where(since), and_(~dependent, sources.where(since)))
         found = select(outage.c.host).where(outage.c.released.is_(None), or_(success, ~sources))
         return list(self._connection.execute(found.order_by(outage.c.host)).scalars())
 
@@ -186,13 +201,17 @@ class Outages:
             self._connection.execute(delete(outage).where(outage.c.host.in_(hosts)))
 
 
-def held() -> ColumnElement[bool]:
-    """Return the condition that a source waits for the end of an outage and is not its next probe."""
+def held(with_fallback: Collection[str] = ()) -> ColumnElement[bool]:
+    """Return the condition that a source waits for the end of an outage and is not its next probe.
+
+    Sources of kinds `with_fallback` don't wait.
+    """
     running = outage.c.released.is_(None) & (outage.c.host == source.c.host)
     probed = and_(
         outage.c.canary == source.c.id, or_(source.c.last_polled.is_(None), source.c.last_polled < outage.c.probed)
     )
-    return and_(source.c.asked.is_(None), exists().where(running, ~func.coalesce(probed, False)))
+    depends = source.c.kind.not_in(with_fallback)
+    return and_(source.c.asked.is_(None), depends, exists().where(running, ~func.coalesce(probed, False)))
 
 
 def excused() -> ColumnElement[Any]:

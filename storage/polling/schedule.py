@@ -73,14 +73,16 @@ class Schedule:
         most: int,
         per_host: int,
         per_host_of: Mapping[str, int] = MappingProxyType({}),
+        with_fallback: Collection[str] = (),
     ) -> list[Claimed]:
         """Lease up to `most` due sources, with at most `per_host` leases per host.
 
-        `per_host_of` overrides that for some kinds. Concurrent schedulers never get the same source: it has one lease.
+        `per_host_of` overrides that for some kinds; those `with_fallback` are polled during outages, too. Concurrent
+        schedulers never get the same source: it has one lease.
         """
         claimed: list[Claimed] = []
         per_kind = max(MOST_OUTSTANDING, 2 * most)
-        limits = _Limits(per_host, per_host_of, per_kind)
+        limits = _Limits(per_host, per_host_of, per_kind, with_fallback)
         for _ in range(_ROUNDS + most // _EXAMINED):
             left = most - len(claimed)
             ranked = _ranked(now, limits)
@@ -170,15 +172,9 @@ class Schedule:
         return found
 
 
-def _ranked(now: datetime, limits: _Limits) -> Subquery:
-    """Return the first claimable sources with a place in the queue of their host, and that in the queue of their kind.
-
-    Sources that were requested come first, then those that are due the longest, of hosts and kinds with free places.
-    So a claim costs the same for any number of due sources.
-    """
-    running = leased(now)
-    hosts, kinds = outstanding(running.c.host), outstanding(running.c.kind)
-    first = union_all(
+def _first_candidates(now: datetime, running: CTE, limits: _Limits) -> Subquery:
+    """Return the first sources that were requested, and the first others."""
+    return union_all(
         *(
             _candidates(now, running, limits)
             .where(condition)
@@ -189,6 +185,17 @@ def _ranked(now: datetime, limits: _Limits) -> Subquery:
             for condition in (source.c.asked.is_not(None), source.c.asked.is_(None))
         )
     ).subquery()
+
+
+def _ranked(now: datetime, limits: _Limits) -> Subquery:
+    """Return the first claimable sources with a place in the queue of their host, and that in the queue of their kind.
+
+    Sources that were requested come first, then those that are due the longest, of hosts and kinds with free places.
+    So a claim costs the same for any number of due sources.
+    """
+    running = leased(now)
+    hosts, kinds = outstanding(running.c.host), outstanding(running.c.kind)
+    first = _first_candidates(now, running, limits)
     order = (first.c.asked.is_(None), first.c.due, first.c.id)  # requested polls skip the queue
     in_host = func.row_number().over(partition_by=first.c.host, order_by=order)
     by_host = (
@@ -230,7 +237,7 @@ def _candidates(now: datetime, running: CTE, limits: _Limits) -> Select[Any]:
         source.c.host.not_in(paused),
         source.c.host.not_in(full_hosts),
         source.c.kind.not_in(full_kinds),
-        ~held(),
+        ~held(limits.with_fallback),
     )
 
 
@@ -240,6 +247,7 @@ class _Limits(NamedTuple):
     per_host: int
     per_host_of: Mapping[str, int]  # for some kinds
     per_kind: int
+    with_fallback: Collection[str]  # kinds that outages of hosts don't stop
 
     def of_host(self, kind: ColumnElement[str]) -> ColumnElement[int]:
         """Return the limit per host for a kind."""

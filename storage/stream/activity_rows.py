@@ -130,16 +130,22 @@ def _row(
         "quoted_key": quoted.key if quoted else None,
         "quoted_actor_id": actors[quoted_author.network, quoted_author.native_id] if quoted_author else None,
         "thread": new.thread,
+        "first_seen": now,
+        "entry_digest": new.entry_digest,
+        "revision": revision,
+        **_screened_columns(screened),
+    }
+
+
+def _screened_columns(screened: ScreenedActivity) -> dict[str, Any]:
+    return {
         "topics": list(screened.topics) or None,
         "countries": list(screened.countries) or None,
         "reasons": dict(screened.reasons) or None,
         "story": screened.story,
         "search_text": screened.search_text,
-        "first_seen": now,
-        "entry_digest": new.entry_digest,
         "fingerprint": screened.fingerprint,
         "position": screened.position,
-        "revision": revision,
         "upstream": screened.upstream.value,
         "review": screened.review.value,
         "review_by": screened.review_by,

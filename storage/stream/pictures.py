@@ -20,11 +20,15 @@ class PictureOwners:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def avatar(self, network: str, native_id: str) -> str | None:
-        """Return the picture's URL of an account that wrote a visible item, or a post embedded in one."""
+    def avatar(self, network: str, native_id: str, *, also_hidden: bool = False) -> str | None:
+        """Return the picture's URL of an account that wrote a visible item, or a post embedded in one.
+
+        `also_hidden`: or of any other account.
+        """
         by_column = (activity.c.actor_id, activity.c.object_actor_id, activity.c.quoted_actor_id)
         shown = or_(*(exists().where(column == actor.c.id, activity.c.visible) for column in by_column))
-        statement = select(actor.c.avatar).where(actor.c.network == network, actor.c.native_id == native_id, shown)
+        statement = select(actor.c.avatar).where(actor.c.network == network, actor.c.native_id == native_id)
+        statement = statement if also_hidden else statement.where(shown)
         address: str | None = self._connection.execute(statement).scalar_one_or_none()
         return address
 

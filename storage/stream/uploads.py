@@ -31,6 +31,12 @@ class Uploads:
             statement = upsert.statement(self._connection, upload, index=index, changing=[])
             self._connection.execute(statement.values(name=name, activity_id=activity_id, body=body, created=now))
 
+    def of(self, activity_id: int, name: str) -> bytes | None:
+        """Return a picture of an item, shown or not."""
+        chosen = select(upload.c.body).where(upload.c.activity_id == activity_id, upload.c.name == name)
+        body: bytes | None = self._connection.execute(chosen).scalar()
+        return body
+
     def get(self, name: str, *, also_hidden: bool = False) -> bytes | None:
         """Return a picture of an item that is shown; `also_hidden`: or of one that isn't shown."""
         chosen = select(upload.c.body).join(activity, activity.c.id == upload.c.activity_id)

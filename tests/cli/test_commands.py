@@ -215,7 +215,7 @@ def test_settings_are_printed_with_their_origin_and_no_secret(cli: CommandLine) 
     assert rows["AGGREGATOR_X_BEARER_TOKEN"]["origin"] == "environment"
     assert rows["AGGREGATOR_LEASE"] == {
         "variable": "AGGREGATOR_LEASE",
-        "value": "300 s",
+        "value": "5m",
         "origin": "default",
         "meaning": "how long a worker owns claimed sources before another may claim them",
     }
@@ -225,7 +225,7 @@ def test_settings_are_printed_with_their_origin_and_no_secret(cli: CommandLine) 
 def test_a_wrong_setting_is_wrong_usage(cli: CommandLine) -> None:
     cli.environ |= {"AGGREGATOR_LEASE": "soon", "AGGREGATOR_TYPO": "1"}
     output = cli("status", code=2).stderr
-    assert "AGGREGATOR_LEASE: invalid value 'soon'; expected seconds, 10 to 3600." in output
+    assert "AGGREGATOR_LEASE: invalid value 'soon'; expected a duration, 10s to 1h; a bare number is in sec" in output
     assert "AGGREGATOR_TYPO is an unknown setting" in output
 
 

@@ -22,6 +22,7 @@ from aggregator.domain.activity import (
     SourceRef,
     Upstream,
 )
+from aggregator.domain.organizations import Organization, Organizations
 from aggregator.reader.structured_data import embedded_json, structured_data
 from tests.building import NOON, an_activity
 
@@ -119,6 +120,29 @@ def test_every_kind_follows_the_vocabulary(kind: str) -> None:
     assert found["@type"] == type_
     assert found["mainEntityOfPage"] == PAGE
     check(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug", "author"),
+    [
+        ({"actor": Actor("web", "news.example/ada", "Ada Lovelace")}, "news", ("Person", "Ada Lovelace")),
+        ({"actor": Actor("web", "news.example/news", "NEWS")}, "news", ("Organization", "NEWS")),
+        ({"actor": Actor("mastodon", "1", "Desk", "desk@s.example")}, "news", ("Organization", "Desk")),
+        ({"actor": None}, "desk", ("Organization", "News")),
+        ({"actor": Actor("x", "1", "News", "news"), "kind": ActivityKind.POST}, "news", ("Person", "News")),
+    ],
+    ids=["named", "publication", "declared", "own", "account"],
+)
+def test_authors_are_persons_or_organizations(changes: dict[str, Any], slug: str, author: tuple[str, str]) -> None:
+    organizations = Organizations({"mastodon:desk@s.example": Organization("desk", timedelta(hours=1))})
+    shown = replace(item(content(**changes)), source=SourceRef(slug, "News"))
+    found = structured_data(shown, PAGE, lambda _: None, organizations)
+    assert (found["author"]["@type"], found["author"]["name"]) == author
+    check(found)
+
+
+def test_an_author_is_absent_if_the_source_names_none() -> None:
+    assert "author" not in described(content(actor=None))
 
 
 def test_a_repost_leaves_the_words_to_the_original() -> None:

@@ -39,7 +39,7 @@ from tests.building import NOON
 from tests.reader.conftest import app_of, compiled_templates  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fastapi import FastAPI
 
@@ -270,10 +270,11 @@ def installed(
     public_url: str | None = None,
     connection: Connection | None = None,
     keys: Sequence[Secret] = (SECRET,),
+    fetch: Callable[[str], bytes] | None = None,
 ) -> Iterator[Installation]:
     """Serve a store until the block ends; readers don't cache, so that each request sees all decisions."""
     listener = socket.create_server(("127.0.0.1", 0))
-    reader = app_of(store, clock=clock, public_url=public_url)
+    reader = app_of(store, clock=clock, public_url=public_url, fetch=fetch)
     desk = create_desk(
         store,
         clock=clock,
@@ -282,6 +283,7 @@ def installed(
         locale="en",
         trusted_proxies=(),
         keys=lambda: tuple(keys),
+        pictures=reader.state.pictures,
         sections=lambda desk: sections(
             desk,
             publish=publish,

@@ -24,8 +24,10 @@ from aggregator.services.doctor.network_checks import (
 from aggregator.services.doctor.setting_checks import (
     check_contact,
     check_encryption,
+    check_load_and_logs,
     check_networks,
     check_processes,
+    check_proxies,
 )
 
 if TYPE_CHECKING:
@@ -51,8 +53,10 @@ _OTHERS: Checks = {
     "broker": check_broker,
     "rate-store": check_rate_store,
     "contact": check_contact,
+    "proxies": check_proxies,
     "networks": check_networks,
     "processes": check_processes,
+    "load": check_load_and_logs,
     "encryption": check_encryption,
     "portal": check_portal,
     "folders": check_folders,

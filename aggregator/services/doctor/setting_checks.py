@@ -44,8 +44,8 @@ def check_contact(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def check_networks(subject: Subject) -> Iterator[Finding]:
-    """Check proxies and network ranges."""
+def check_proxies(subject: Subject) -> Iterator[Finding]:
+    """Check the proxies in front of the reader and behind the HTTP client."""
     settings = subject.settings
     if _holds_everyone(settings.trusted_proxies):
         yield error(
@@ -67,6 +67,18 @@ def check_networks(subject: Subject) -> Iterator[Finding]:
             f"The reader listens on {settings.listen[0]} without a TLS proxy in front.",
             "Set AGGREGATOR_LISTEN to 127.0.0.1:8080 and put a proxy in front, or set AGGREGATOR_TRUSTED_PROXIES.",
         )
+    proxies = [name for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy") if subject.environ.get(name)]
+    if proxies and settings.proxy is None:
+        yield warning(
+            "environment-proxy-ignored",
+            f"{proxies[0]} is set, but feeds are fetched without a proxy.",
+            "Set AGGREGATOR_PROXY if feeds need the proxy.",
+        )
+
+
+def check_networks(subject: Subject) -> Iterator[Finding]:
+    """Check network ranges."""
+    settings = subject.settings
     if any(_METADATA in network for network in settings.private_networks):
         yield error(
             "private-networks-wide",
@@ -78,13 +90,6 @@ def check_networks(subject: Subject) -> Iterator[Finding]:
             "metrics-everyone",
             "Everyone may read /metrics.",
             "Limit AGGREGATOR_METRICS_NETWORKS to the scraper, or set it to 'token'.",
-        )
-    proxies = [name for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy") if subject.environ.get(name)]
-    if proxies and settings.proxy is None:
-        yield warning(
-            "environment-proxy-ignored",
-            f"{proxies[0]} is set, but feeds are fetched without a proxy.",
-            "Set AGGREGATOR_PROXY if feeds need the proxy.",
         )
 
 
@@ -117,6 +122,11 @@ def check_processes(subject: Subject) -> Iterator[Finding]:
             f"The lease is longer than {subject.visibility:g} s, after which the broker delivers a message again.",
             f"Set AGGREGATOR_LEASE to {subject.visibility:g} or less.",
         )
+
+
+def check_load_and_logs(subject: Subject) -> Iterator[Finding]:
+    """Check settings that let requests or log lines grow without bounds."""
+    settings = subject.settings
     if settings.host_spacing.total_seconds() == 0 and not settings.private_networks:
         yield warning(
             "host-spacing-off",

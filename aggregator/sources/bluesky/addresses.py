@@ -106,7 +106,7 @@ def _in_url(url: str) -> Subject | None:
     if (parts.hostname or "").removeprefix("www.") != "bsky.app" or parts.port is not None:
         return None
     match [unquote(segment) for segment in parts.path.split("/") if segment]:
-        case ["profile", actor]:
+        case ["profile", actor] | ["profile", actor, "followers" | "follows"]:
             return _subject(Feed.ACCOUNT, actor)
         case ["profile", actor, "feed", key]:
             return _subject(Feed.GENERATOR, actor, key)

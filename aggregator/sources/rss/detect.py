@@ -6,7 +6,6 @@ import re
 from typing import NamedTuple
 
 from aggregator.sources.rss.page_links import feed_links_of
-from aggregator.sources.rss.platforms import feeds_in
 from aggregator.text.html import plain_text
 
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -69,9 +68,7 @@ class Page(NamedTuple):
 def page(body: bytes, content_type: str, url: str, link_header: str = "") -> Page | None:
     """Describe the HTML page at `url`; return None for other bodies, unless Link headers name feeds of theirs."""
     if is_html(body) or _is_odd_html(body, content_type):
-        text = _text(body)
-        feeds = (*feed_links_of(text, url, link_header), *feeds_in(text, url))
-        return Page(seen(body, content_type), tuple(dict.fromkeys(feeds)))
+        return Page(seen(body, content_type), tuple(feed_links_of(_text(body), url, link_header)))
     if is_json(body) or root(body):  # may be a feed, whose Link headers name others
         return None
     feeds = tuple(feed_links_of("", url, link_header))

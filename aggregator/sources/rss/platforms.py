@@ -1,10 +1,13 @@
-"""Know where the feeds of well-known platforms are, and where feeds usually are on other sites. Pure."""
+"""Know where the feeds of well-known platforms are, and where feeds usually are on other sites. Pure.
+
+Addresses of YouTube and Bluesky belong to kinds of their own, which are asked before this one.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,12 +15,6 @@ if TYPE_CHECKING:
 MOST_GUESSES = 5
 
 _USUAL_PLACES = ("/feed", "/rss.xml", "/atom.xml", "/feed.xml", "/index.xml")
-_YOUTUBE = "https://www.youtube.com/feeds/videos.xml"
-_CHANNEL_ID = re.compile(r"UC[\w-]{22}")
-_CHANNEL_IN_PAGE = re.compile(
-    r"(?:youtube\.com/channel/|\"(?:externalId|channelId|externalChannelId)\"\s?:\s?\"|itemprop=\"(?:identifier|channelId)\""
-    r" content=\")(UC[\w-]{22})\b"
-)
 _HANDLE = re.compile(r"@([\w.-]{1,100})@([\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[A-Za-z][\w-]{1,62}(?::\d{1,5})?)")
 _FEED = re.compile(r"\.(?:rss|atom|xml|json|rdf)$|/(?:rss|feed|atom)/?$")
 
@@ -31,19 +28,10 @@ def feeds_at(url: str) -> tuple[str, ...]:
         return ()
     platform = _PLATFORMS.get(host)
     if platform is not None:
-        return platform(path, {name: values[0] for name, values in parse_qs(parts.query).items()})
+        return platform(path)
     if host.endswith((".substack.com", ".medium.com")):
         return (f"https://{host}/feed",)
     return ()
-
-
-def feeds_in(page: str, url: str) -> tuple[str, ...]:
-    """Return the feeds of a platform's page whose address does not name them: of a YouTube channel by its handle."""
-    host = (urlsplit(url).hostname or "").lower()
-    if host != "youtube.com" and not host.endswith(".youtube.com"):
-        return ()
-    channel = _CHANNEL_IN_PAGE.search(page)
-    return (f"{_YOUTUBE}?channel_id={channel[1]}",) if channel else ()
 
 
 def usual_places(url: str) -> tuple[str, ...]:
@@ -65,19 +53,7 @@ def address_of_handle(text: str) -> str | None:
     return f"https://{found[2].lower()}/@{found[1]}" if found else None
 
 
-def _youtube(path: Sequence[str], query: dict[str, str]) -> tuple[str, ...]:
-    first = path[0] if path else ""
-    playlist = query.get("list", "")
-    if playlist and first in {"playlist", "watch", ""} and re.fullmatch(r"[\w-]{2,64}", playlist):
-        return (f"{_YOUTUBE}?playlist_id={playlist}",)
-    if first == "channel" and len(path) > 1 and _CHANNEL_ID.fullmatch(path[1]):
-        return (f"{_YOUTUBE}?channel_id={path[1]}",)
-    if first == "user" and len(path) > 1:
-        return (f"{_YOUTUBE}?user={quote(path[1], safe='')}",)
-    return ()
-
-
-def _github(path: Sequence[str], _: dict[str, str]) -> tuple[str, ...]:
+def _github(path: Sequence[str]) -> tuple[str, ...]:
     """Return a repository's releases, else its commits; or what a page within it lists."""
     if len(path) < 2 or path[0] in {"orgs", "features", "topics", "sponsors", "settings", "marketplace", "about"}:  # noqa: PLR2004
         return ()
@@ -92,31 +68,24 @@ def _github(path: Sequence[str], _: dict[str, str]) -> tuple[str, ...]:
     return (f"{repository}/releases.atom", f"{repository}/commits.atom") if kind in {"", "releases"} else ()
 
 
-def _reddit(path: Sequence[str], _: dict[str, str]) -> tuple[str, ...]:
+def _reddit(path: Sequence[str]) -> tuple[str, ...]:
     if len(path) < 2 or path[0] not in {"r", "u", "user"}:  # noqa: PLR2004
         return ()
     return (f"https://www.reddit.com/{'/'.join(path)}/.rss",)
 
 
-def _bluesky(path: Sequence[str], _: dict[str, str]) -> tuple[str, ...]:
-    is_profile = len(path) > 1 and path[0] == "profile"
-    return (f"https://bsky.app/profile/{path[1]}/rss",) if is_profile else ()
-
-
-def _substack(path: Sequence[str], _: dict[str, str]) -> tuple[str, ...]:
+def _substack(path: Sequence[str]) -> tuple[str, ...]:
     is_publication = len(path) > 1 and path[0] == "pub" and re.fullmatch(r"[\w-]{1,63}", path[1])
     return (f"https://{path[1]}.substack.com/feed",) if is_publication else ()
 
 
-def _medium(path: Sequence[str], _: dict[str, str]) -> tuple[str, ...]:
+def _medium(path: Sequence[str]) -> tuple[str, ...]:
     return (f"https://medium.com/feed/{path[0]}",) if path and path[0] not in {"feed", "m", "tag"} else ()
 
 
-_PLATFORMS: dict[str, Callable[[Sequence[str], dict[str, str]], tuple[str, ...]]] = {
-    **dict.fromkeys(("youtube.com", "music.youtube.com", "youtu.be"), _youtube),
+_PLATFORMS: dict[str, Callable[[Sequence[str]], tuple[str, ...]]] = {
     "github.com": _github,
     **dict.fromkeys(("reddit.com", "old.reddit.com", "new.reddit.com", "np.reddit.com"), _reddit),
-    "bsky.app": _bluesky,
     **dict.fromkeys(("open.substack.com", "substack.com"), _substack),
     "medium.com": _medium,
 }

@@ -41,7 +41,7 @@ def keys_of(id_: str) -> list[str]:
 def activity_of(video: Video) -> NewActivity:
     """Return a video as an activity."""
     url = video_page(video.id, short=video.sort is Sort.SHORT)
-    text = "\n\n".join(filter(None, (video.description, facts_line(video))))
+    text = "\n\n".join(filter(None, (sort_line(video), video.description, facts_line(video))))
     media = Media(
         "video",
         video_page(video.id),
@@ -72,15 +72,20 @@ def activity_of(video: Video) -> NewActivity:
     )
 
 
-def facts_line(video: Video) -> str:
-    """Return the sort, length and captions of a video in words; "" if nothing of that is known.
-
-    Fingerprints ignore durations of media, so that this line shows when a length becomes known.
-    """
+def sort_line(video: Video) -> str:
+    """Return the sort of a video as a sentence; "" for usual ones. It is the first line: cards show a beginning."""
     word = _WORDS.get(video.sort, "")
     if word and video.starts is not None:
         word = f"{word} on {video.starts.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
-    return " · ".join(filter(None, (word, _length(video.duration), "With captions" if video.captions else "")))
+    return f"{word}." if word else ""
+
+
+def facts_line(video: Video) -> str:
+    """Return the length and captions of a video in words; "" if nothing of that is known.
+
+    Fingerprints ignore durations of media, so that this line shows when a length becomes known.
+    """
+    return " · ".join(filter(None, (_length(video.duration), "With captions" if video.captions else "")))
 
 
 def _length(seconds: float | None) -> str:

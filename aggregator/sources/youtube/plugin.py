@@ -131,6 +131,10 @@ class YouTube(SourceKind):
         key = api_key(values)
         return (SERVICE, key_id(key)) if key else None
 
+    def has_fallback(self, values: Mapping[str, Any]) -> bool:
+        """Return whether there is a key, so that the API is read while feeds fail."""
+        return api_key(values) is not None
+
 
 def _api(context: PollContext, tally: TransferStats | None = None, source_id: int = 0) -> DataApi:
     from aggregator.sources.youtube.api import DataApi

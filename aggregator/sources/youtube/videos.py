@@ -35,6 +35,7 @@ _LONGEST_TITLE = 300
 _LONGEST_TEXT = 20_000
 _DURATION = re.compile(r"P(?:(\d{1,3})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,4})M)?(?:(\d{1,6})S)?)?", re.ASCII)
 _WITHDRAWN = frozenset({"deleted", "rejected", "failed"})  # values of `uploadStatus`
+_LISTED = "public", "unlisted"  # values of `privacyStatus`; that of a deleted video is `privacyStatusUnspecified`
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -154,7 +155,7 @@ def read_playlist(body: bytes) -> Page:
         snippet, details = record(item.get("snippet")), record(item.get("contentDetails"))
         id_ = details.get("videoId")
         title = title or _words(snippet.get("channelTitle"), _LONGEST_TITLE)
-        if not is_video(id_) or record(item.get("status")).get("privacyStatus") == "private":
+        if not is_video(id_) or record(item.get("status")).get("privacyStatus", "public") not in _LISTED:
             continue
         owner = snippet.get("videoOwnerChannelId")
         found.setdefault(

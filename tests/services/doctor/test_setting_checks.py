@@ -9,15 +9,17 @@ import pytest
 from aggregator.services.doctor.setting_checks import (
     check_contact,
     check_encryption,
+    check_load_and_logs,
     check_networks,
     check_processes,
+    check_proxies,
 )
 from tests.services.doctor.subjects import codes, subject
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALL = (check_contact, check_encryption, check_networks, check_processes)
+ALL = (check_contact, check_encryption, check_load_and_logs, check_networks, check_processes, check_proxies)
 SOUND = {
     "PUBLIC_URL": "https://stream.portal.example",
     "CONTACT_URL": "https://portal.example/contact",
@@ -71,7 +73,7 @@ def test_wrong_settings_are_found(code: str, tmp_path: Path) -> None:
 
 def test_a_proxy_of_the_environment_is_not_used(tmp_path: Path) -> None:
     examined = subject({"DATA_DIR": str(tmp_path), **SOUND}, environ={"HTTPS_PROXY": "http://proxy:3128"})
-    assert codes(check_networks, examined) == {"environment-proxy-ignored"}
+    assert codes(check_proxies, examined) == {"environment-proxy-ignored"}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "postgres", "localhost"])

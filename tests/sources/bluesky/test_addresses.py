@@ -29,6 +29,7 @@ from aggregator.sources.twitter.addresses import parse as on_x
         ("at://ada.example/", "@ada.example"),
         ("https://bsky.app/profile/Ada.example", "@ada.example"),
         ("https://www.bsky.app/profile/did:plc:abc/", "did:plc:abc"),
+        ("https://bsky.app/profile/ada.example/followers", "@ada.example"),
         ("https://bsky.app/profile/did%3Aplc%3Aabc", "did:plc:abc"),
         ("https://bsky.app/profile/ada.example/feed/science", "https://bsky.app/profile/ada.example/feed/science"),
         ("at://did:plc:abc/app.bsky.feed.generator/science", "https://bsky.app/profile/did:plc:abc/feed/science"),

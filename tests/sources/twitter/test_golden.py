@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from aggregator.sources.twitter.normalise import normalise
+from tests.golden_files import GOLDEN, compare, inputs, readable
 
-if TYPE_CHECKING:
-    from aggregator.domain.activity import NewActivity
-
-GOLDEN = Path(__file__).parents[2] / "golden" / "twitter"
 SAMPLES = Path(__file__).parents[3].parent / "shared" / "data" / "x-samples"
-CASES = sorted(path.name.removesuffix(".in.json") for path in GOLDEN.glob("*.in.json"))
+CASES = inputs("twitter")
 
 
 def payload(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((GOLDEN / f"{name}.in.json").read_text("utf-8"))
+    found: dict[str, Any] = json.loads((GOLDEN / "twitter" / f"{name}.in.json").read_text("utf-8"))
     return found
-
-
-def readable(activity: NewActivity) -> dict[str, Any]:
-    """Return all fields but the raw entry as JSON; empty values are left out."""
-    whole = json.loads(json.dumps(dataclasses.asdict(dataclasses.replace(activity, raw=b"")), default=str))
-    found: dict[str, Any] = _told(whole)
-    return found
-
-
-def _told(value: Any) -> Any:
-    if isinstance(value, dict):
-        shown = {name: item for name, item in value.items() if (name, item) != ("ids_only", False)}
-        return {name: _told(item) for name, item in shown.items() if item not in (None, [], "", "b''")}
-    return [_told(item) for item in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_page_becomes_these_activities(name: str) -> None:
-    found = [readable(activity) for activity in normalise(payload(name))]
-    out = GOLDEN / f"{name}.out.json"
-    if os.environ.get("UPDATE_GOLDEN"):
-        out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    assert found == json.loads(out.read_text("utf-8"))
+    compare([readable(activity) for activity in normalise(payload(name))], GOLDEN / "twitter" / f"{name}.out.json")
 
 
 def test_there_are_cases() -> None:

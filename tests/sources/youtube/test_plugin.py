@@ -55,7 +55,7 @@ def test_a_channel_needs_no_key(container: Container, server: YouTube) -> None:
     assert source.address == FEED
     assert item_of(container, plain).content.media[0].duration is None
     content = item_of(container, short).content
-    assert (content.url, content.text) == (f"https://www.youtube.com/shorts/{short}", "About Short\n\nShort")
+    assert (content.url, content.text) == (f"https://www.youtube.com/shorts/{short}", "Short.\n\nAbout Short")
     assert not [path for path in server.hits if path.startswith("/youtube/")]
 
 

@@ -111,7 +111,7 @@ def test_a_live_stream_ends(container: Container, server: YouTube) -> None:
     id_ = server.upload("Stream", **LIVE, liveStreamingDetails={"actualStartTime": "2026-11-01T10:00:00Z"})
     source = added(container)
     content = item_of(container, id_).content
-    assert (content.text, content.media[0].duration) == ("About Stream\n\nLive now", None)
+    assert (content.text, content.media[0].duration) == ("Live now.\n\nAbout Stream", None)
     server.change(
         id_,
         snippet={"liveBroadcastContent": "none"},
@@ -121,7 +121,7 @@ def test_a_live_stream_ends(container: Container, server: YouTube) -> None:
     later(container)
     assert poll(container, source).changed == 1
     content = item_of(container, id_).content
-    assert content.text == "About Stream\n\nRecorded live or as a premiere · 1:02:00 · With captions"
+    assert content.text == "Recorded live or as a premiere.\n\nAbout Stream\n\n1:02:00 · With captions"
     assert content.media[0].duration == 3720
 
 
@@ -132,12 +132,12 @@ def test_a_premiere_becomes_a_video(container: Container, server: YouTube) -> No
         liveStreamingDetails={"scheduledStartTime": "2026-12-01T18:00:00Z"},
     )
     source = added(container)
-    assert item_of(container, id_).content.text == "About Film\n\nPremiere on 2026-12-01 at 18:00 UTC · 1:30"
+    assert item_of(container, id_).content.text == "Premiere on 2026-12-01 at 18:00 UTC.\n\nAbout Film\n\n1:30"
     ended = {"actualStartTime": "2026-12-01T18:00:02Z", "actualEndTime": "2026-12-01T18:02:00Z"}
     server.change(id_, snippet={"liveBroadcastContent": "none"}, liveStreamingDetails=ended)
     later(container)
     poll(container, source)
-    assert item_of(container, id_).content.text == "About Film\n\nRecorded live or as a premiere · 1:30"
+    assert item_of(container, id_).content.text == "Recorded live or as a premiere.\n\nAbout Film\n\n1:30"
 
 
 def test_a_live_stream_is_announced(container: Container, server: YouTube) -> None:
@@ -145,7 +145,7 @@ def test_a_live_stream_is_announced(container: Container, server: YouTube) -> No
     parts: dict[str, Any] = {**LIVE, "snippet": {"liveBroadcastContent": "upcoming"}}
     id_ = server.upload("Stream", **parts, liveStreamingDetails=details)
     added(container)
-    assert item_of(container, id_).content.text == "About Stream\n\nLive stream on 2026-12-01 at 18:00 UTC"
+    assert item_of(container, id_).content.text == "Live stream on 2026-12-01 at 18:00 UTC.\n\nAbout Stream"
 
 
 def test_details_stay_while_the_api_fails(container: Container, server: YouTube) -> None:

@@ -7,8 +7,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from aggregator.domain.errors import NotFoundError
-from aggregator.reader import picture_cache
-from aggregator.reader.picture_cache import PictureCache, PictureKey
+from aggregator.web import picture_cache
+from aggregator.web.picture_cache import PictureCache, PictureKey
 from tests.pictures import picture
 
 if TYPE_CHECKING:

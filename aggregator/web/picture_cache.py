@@ -7,6 +7,7 @@ a backup, and a picture is dropped as soon as its item changes. Absent pictures 
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from aggregator.domain.errors import AggregatorError
+from aggregator.domain.own_posts import PICTURE_NAME, PICTURE_PATH
 from aggregator.web.image_scaling import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from storage.store import Transaction
+    from storage.store import Store, Transaction
 
 MOST_BYTES = 32 * 2**20  # of all pictures
 _OVERHEAD = 500  # approximate bytes of Python objects per picture
@@ -33,6 +35,8 @@ _DECODING = 2  # concurrent decoders, of up to 80 MB each
 _WAITING = 128  # pictures that are fetched or wait for it; more are absent for now
 _PATIENCE = 8.0  # seconds that a request waits for a picture
 _MOST_CHANGED = 1000  # changed items per check; after more changes, all pictures are dropped
+
+_UPLOAD = re.compile(rf"item:(\d+) .*{PICTURE_PATH}({PICTURE_NAME})")
 
 _log = structlog.get_logger(__name__)
 
@@ -57,13 +61,14 @@ class _Kept(NamedTuple):
 class PictureCache:
     """Caches pictures; `get` is called on the server's event loop, everything else from any thread."""
 
-    def __init__(self, fetch: Callable[[str], bytes]) -> None:
+    def __init__(self, fetch: Callable[[str], bytes], store: Store | None = None) -> None:
         """Start with an empty cache.
 
         Args:
             fetch: downloads a URL; raises an `AggregatorError` on failure.
+            store: has the pictures that editors uploaded, which are not fetched.
         """
-        self._fetch = fetch
+        self._fetch, self._store = fetch, store
         self._lock = threading.Lock()
         self._kept: OrderedDict[PictureKey, _Kept] = OrderedDict()
         self._size = 0
@@ -120,7 +125,7 @@ class PictureCache:
 
     def _scaled(self, key: PictureKey) -> bytes | None:
         try:
-            body = self._fetch(key.address)
+            body = self._uploaded(key) or self._fetch(key.address)
         except AggregatorError as problem:
             _log.info("picture not fetched", reason=str(problem))
             return None
@@ -128,6 +133,14 @@ class PictureCache:
             return None
         with self._decoding:
             return scaled(body, key.pixels)
+
+    def _uploaded(self, key: PictureKey) -> bytes | None:
+        """Return a picture that editors uploaded for this item. Whether the item is shown was checked before."""
+        found = _UPLOAD.fullmatch(f"{key.owner} {key.address}")
+        if found is None or self._store is None:
+            return None
+        with self._store.reading() as tx:
+            return tx.stream.uploads.of(int(found[1]), found[2])
 
     def _keep(self, key: PictureKey, kept: _Kept) -> None:
         """Cache a picture, or its absence; evict the least recently used ones."""
