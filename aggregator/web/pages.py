@@ -201,5 +201,6 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "still": pictures.still,
     "crop": pictures.crop,
     "ticked": _ticked,
+    "translated": gettext,  # of a text that code marks as translatable; unlike `_`, it is escaped
     "web_address": web_address,
 }

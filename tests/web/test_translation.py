@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from datetime import UTC, date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from babel.messages.pofile import read_po
 from aggregator.domain.languages import PSEUDO, SOURCE, TRANSLATED, best_language, text_language
 from aggregator.domain.networks import all_networks
 from aggregator.sources import kinds
+from aggregator.web.dates import Dates
+from aggregator.web.pages import Pages
 from aggregator.web.translation import (
     Language,
     accented,
@@ -175,3 +178,20 @@ def test_languages_have_their_own_names() -> None:
 )
 def test_the_best_language_is_the_visitors(accepted: list[tuple[str, float]], chosen: str | None) -> None:
     assert best_language(accepted, ("en", "fr", "ar")) == chosen
+
+
+def test_templates_translate_variables_by_the_filter_that_escapes() -> None:
+    for path in (ROOT / "aggregator").glob("*/templates/*"):
+        assert not re.search(r"(?<!n)gettext\((?!\")|\b_\((?!\")|ngettext\((?!\")", path.read_text("utf-8")), path
+
+
+def test_pages_without_a_language_keep_the_dates_of_the_installation() -> None:
+    """The review desk is in English, with dates in the language of the installation."""
+    pages = Pages(["aggregator.review"], dates=Dates.of(UTC, "fr"), public_url=None, prefix="/stream", home="/review")
+    today = date(2026, 3, 2)
+    assert pages.dates.day(today) == "2 mars 2026"
+    assert pages.dates.heading(today, today) == "Today"
+    assert pages.page_link("/review") == "/stream/review"
+    with speaking(Language.of("de", "/de")):
+        assert pages.dates.day(today) == "2. März 2026"
+        assert pages.page_link("/stats") == "/stream/de/stats"
