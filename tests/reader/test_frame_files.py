@@ -139,5 +139,5 @@ def test_cached_pages_and_feeds_follow_an_edit_of_the_file(sqlite_store: Store, 
     with serving(app_of(sqlite_store, configuration=Configuration(folder)), watching=True) as reader:
         assert all("Open Data Office" in reader.ask(path).text for path in paths)
         (folder / "portal.toml").write_text(PORTAL.replace("Open Data Office", "Data Agency"), "utf-8")
-        for path in paths:  # a busy reader shows the page of before while it makes the new one
-            eventually(f"{path} is new", lambda path=path: "Data Agency" in reader.ask(path).text)
+        # A busy reader shows the page of before while it makes the new one.
+        eventually("all are new", lambda: all("Data Agency" in reader.ask(path).text for path in paths))
