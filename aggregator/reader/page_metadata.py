@@ -77,16 +77,15 @@ class MetadataBuilder:
             title: its title; "": the portal's name.
             description: a sentence about it; "": the portal's introduction.
         """
-        portal, base = spoken_portal(self._configuration), self._pages.base(request)
+        base, name = self._pages.base(request), spoken_portal(self._configuration).title
         home = base + current_language().path
-        name = portal.title
         about = {"@context": "https://schema.org", "@type": "WebSite", "name": name, "url": f"{home}/"}
         return PageMetadata(
             title=title or name,
             address=home + path,
             alternates=self._alternates(base, path),
             site=name,
-            description=description or excerpt(portal.intro or gettext(_INTRO), 155),
+            description=description or self._intro(),
             image=self._icon(base),
             image_alt=gettext(_ICON_ALT),
             data=embedded_json(about) if path == "/" else None,
@@ -100,8 +99,8 @@ class MetadataBuilder:
         oembed = f"{base}/oembed?url={quote(page, safe='')}"
         if not self._terms.allow_all(item):
             icon, title = self._icon(base), label(item.content)
-            hidden = PageMetadata(title, page, site, "", icon, gettext(_ICON_ALT), type="article", oembed=oembed)
-            return replace(hidden, alternates=alternates)
+            hidden = PageMetadata(title, page, site, self._intro(), icon, gettext(_ICON_ALT), type="article")
+            return replace(hidden, alternates=alternates, oembed=oembed)
         shown = _shown(item)
         picture = None if shown.sensitive else lead(shown)
         image = self._picture(base, item, picture) if picture else None
@@ -109,7 +108,7 @@ class MetadataBuilder:
             title=title_of(shown),
             address=page,
             site=site,
-            description=excerpt(shown.text, 155),
+            description=excerpt(shown.text, 155) or self._intro(),
             image=image or self._icon(base),
             image_alt=((picture.alt if picture else "") or gettext("Image without description"))
             if image
@@ -122,6 +121,10 @@ class MetadataBuilder:
             alternates=alternates,
             data=self._data(base, item, page),
         )
+
+    def _intro(self) -> str:
+        """Return a sentence about all pages."""
+        return excerpt(spoken_portal(self._configuration).intro or gettext(_INTRO), 155)
 
     def _data(self, base: str, item: Activity, page: str) -> str:
         def picture(media: Media) -> str | None:

@@ -121,6 +121,7 @@ def test_a_post_of_a_network_that_forbids_it_gives_no_words(sqlite_store: Store,
         assert WORDS not in head
         assert "ld+json" not in head
         assert 'property="og:title"' in head
+        assert '<meta name="description" content="Posts, news and events' in head
         assert WORDS not in sqlite_reader.ask(f"/activities/{id_}/embed").text
 
 
