@@ -188,12 +188,12 @@ class StreamPages:
         return answer(request, self._pages.render("activity.html", values), HTML)
 
     def card(self, request: Request, activity_id: str) -> Response:
-        """Return the card of an activity for an open page; that of the lead of a story has the others."""
+        """Return the card of an activity for an open page: the lead of a story has the others, which name it."""
         item, others = shown_with_story(self._store, activity_id)
-        if any(leads(other) < leads(item) for other in others):
-            others = ()
+        lead = min((item, *others), key=leads)
         (day,) = self._days([item])
-        values = {"day": day, "others": others, "threads": self._threads(item)}
+        values = {"day": day, "others": others if lead is item else (), "lead": None if lead is item else lead.id}
+        values |= {"threads": self._threads(item)}
         return answer(request, self._pages.render("fragment.html", values), HTML)
 
     def _threads(self, item: "Activity") -> "Mapping[str, int]":
@@ -217,7 +217,9 @@ class StreamPages:
             "newest": "/" + here,
             "older": "/" + query_string(values, cursor=str(found.next)) if found.next else None,
             "newer": "/" + query_string(values, cursor=str(found.prev)) if found.prev else None,
-            "live": "/api/v1/live" + query_string(values, cursor=None, after=str(found.revision)),
+            "live": "/api/v1/live"
+            + query_string(values, cursor=None, collapse=None, stitch=None, after=str(found.revision)),
+            "merged": query.by_story,
             "feeds": _feeds(here),
             "calendar": "/events.ics" + here,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_core_python.sync_playwright import Axe
 
-from aggregator.domain.activity import Review
+from aggregator.domain.activity import ActivityKind, Link, Review
+from aggregator.text.urls import web_key
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader import specimens
 from tests.reader.conftest import app_of
@@ -179,6 +180,35 @@ def test_new_items_come_without_a_reload_and_go_when_they_are_hidden(browser: Br
         page.locator(titles).get_by_text("Title c").wait_for(state="detached", timeout=30_000)
         assert page.locator(titles).all_inner_texts() == ["Title d", "Edited b", "Title a"]
         assert page.evaluate("window.sameness") == 1
+
+    assert sight.complaints == []
+
+
+@pytest.mark.parametrize("first", ["article", "post"])
+def test_a_new_item_of_a_shown_story_is_a_part_of_one_card(browser: Browser, sqlite_store: Store, first: str) -> None:
+    link, words = "https://news.example/plan", {"text": "Our plan", "html": "<p>Our plan</p>"}
+    post = an_activity("post", kind=ActivityKind.POST, network="x", title=None, links=(Link(link),), **words)
+    article = replace(an_activity("article", url=link, title="The plan"), key=web_key(link))
+    sources = {"article": add_source(sqlite_store), "post": add_source(sqlite_store, "ana", "twitter")}
+    items = {"article": article, "post": replace(post, key="x:7")}
+    second = "post" if first == "article" else "article"
+    state = "(cards) => cards.map((card) => [card.dataset.id, card.dataset.others])"
+    ingest_now(sqlite_store, sources[first], [items[first]])
+
+    with serving(app_of(sqlite_store), watching=True) as reader, opened(browser, reader.address) as sight:
+        cards = sight.page.locator("article[data-id]")
+        assert cards.count() == 1
+        ingest_now(sqlite_store, sources[second], [items[second]])
+        sight.page.locator("article[data-others]").wait_for(timeout=30_000)
+        live = cards.evaluate_all(state)
+        sight.page.reload()
+        assert cards.evaluate_all(state) == live
+        assert len(live) == 1
+
+        sight.page.goto(f"{reader.address}/?collapse=none")
+        late = replace(items["post"], native_id="late", key="x:8")
+        ingest_now(sqlite_store, sources["post"], [late])
+        cards.nth(2).wait_for(timeout=30_000)
 
     assert sight.complaints == []
 

@@ -5,6 +5,7 @@
   const stream = document.querySelector("[data-live]");
   const arrivals = () => stream.querySelector(".arrivals");
   const quiet = "quiet" in stream.dataset; // announce new items in a reserved place instead of inserting them
+  const merged = "merged" in stream.dataset; // a story has one card
   const atTop = 80; // pixels: further down nothing may move while reading
   const shortest = 1000; // milliseconds before reconnecting; doubles with each attempt
   const longest = 60_000;
@@ -31,6 +32,29 @@
     return page && page.querySelector("section");
   }
 
+  function drop(card) {
+    const section = card?.closest(".day, .pinned");
+    card?.remove();
+    if (section && !section.querySelector("[data-id]")) section.remove();
+  }
+
+  // The other card that shows this item, as one of its story: that of the lead, or one that names the item.
+  function keeper(id, section) {
+    if (!merged) return null;
+    const { lead } = section.dataset;
+    const card = (lead && shown(lead)) || stream.querySelector(`[data-others~="${CSS.escape(id)}"]`);
+    return card?.dataset.id === id ? null : card;
+  }
+
+  // Remove the cards of items that this card shows.
+  function merge(card) {
+    if (!merged || !card.dataset.others) return;
+    for (const id of card.dataset.others.split(" ")) {
+      drop(shown(id));
+      waiting.delete(id);
+    }
+  }
+
   // The order of the stream: by time, then by id.
   const isOlder = (item, other) =>
     item.dataset.at === other.dataset.at
@@ -50,6 +74,7 @@
       stream.insertBefore(section, before ? before.closest("section") : stream.querySelector(".empty, .turn"));
       stream.querySelector(".empty")?.remove();
     }
+    merge(card);
   }
 
   // Keep the number of items constant, so that the page does not grow.
@@ -93,10 +118,17 @@
     if (newest.get(id) !== event) return; // a newer event replaced it
     newest.delete(id);
     const old = shown(id);
+    const other = section && keeper(id, section);
     if (!section) {
       remove(id);
+    } else if (other) {
+      drop(old);
+      if (waiting.delete(id)) announce();
+      await refresh(other);
     } else if (old) {
-      old.replaceWith(section.querySelector("[data-id]"));
+      const card = section.querySelector("[data-id]");
+      old.replaceWith(card);
+      merge(card);
     } else {
       waiting.set(id, section);
       if (!quiet && scrollY < atTop && !document.hidden) showAll();
@@ -111,14 +143,17 @@
 
   function remove(id) {
     newest.delete(id);
-    const card = shown(id);
-    const section = card?.closest(".day, .pinned");
-    card?.remove();
-    if (section && !section.querySelector("[data-id]")) section.remove();
+    drop(shown(id));
     if (waiting.delete(id)) announce();
     for (const other of document.querySelectorAll(`[data-id="${CSS.escape(id)}"], [data-others~="${CSS.escape(id)}"]`)) {
       check(other).catch(() => reload());
     }
+  }
+
+  async function refresh(card) {
+    const section = await fetched(card.dataset.id);
+    if (section) card.replaceWith(section.querySelector("[data-id]"));
+    else drop(card);
   }
 
   // Remove an item elsewhere on the page only if it was deleted; reload a card that names it among others.
