@@ -241,6 +241,7 @@ class Reader:
         """Mount the review desk next to the public app."""
         from aggregator.review.app import create_desk
         from aggregator.review.context import HOME
+        from aggregator.review.entrance import SignInOptions
         from aggregator.web.app import Mounted
 
         settings = self._container.settings
@@ -254,6 +255,7 @@ class Reader:
             keys=self._container.secret_keys,
             probe=app.state.probe,
             sections=self._container.sections,
+            sign_in=SignInOptions(settings.local_sign_in, self._container.sign_on),
         )
         return Mounted(app, HOME, desk, prefix=urlsplit(settings.public_url or "").path)
 

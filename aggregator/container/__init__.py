@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from aggregator.services.profiles import ProfileUpkeep
     from aggregator.services.purge import PurgeService
     from aggregator.services.push_listener import PushListener
+    from aggregator.services.single_sign_on import SingleSignOn
     from aggregator.services.subscribe import Subscription
     from aggregator.services.subscription_lists.importer import Target
     from aggregator.source_api.kind import PollContext
@@ -367,6 +368,15 @@ class Container:
         from aggregator.services.connect_account import AccountConnection
 
         return AccountConnection(self, lambda: self.seal)
+
+    @cached_property
+    def sign_on(self) -> SingleSignOn | None:
+        """The sign-on provider of the review desk; None: the settings name none."""
+        if self.settings.oidc_issuer is None:
+            return None
+        from aggregator.container.sign_on import connect_provider
+
+        return connect_provider(lambda: self.settings, self.clock, self.run, self._clients)
 
     @cached_property
     def _clients(self) -> PollClients:

@@ -29,6 +29,7 @@ from aggregator.domain.secrets import Secret
 from aggregator.domain.source import Place
 from aggregator.domain.source_preview import PreviewedEntry, SourcePreview, entry_notes
 from aggregator.review.app import create_desk
+from aggregator.review.entrance import SignInOptions
 from aggregator.review.routes import sections
 from aggregator.services.editorial import publish
 from aggregator.services.subscription_lists.importer import Target, import_document
@@ -39,7 +40,7 @@ from tests.building import NOON
 from tests.reader.conftest import app_of, compiled_templates  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fastapi import FastAPI
 
@@ -270,9 +271,16 @@ def installed(
     public_url: str | None = None,
     connection: Connection | None = None,
     keys: Sequence[Secret] = (SECRET,),
+    host: str | None = None,
+    sign_in: Callable[[str], SignInOptions] = lambda _: SignInOptions(),
 ) -> Iterator[Installation]:
-    """Serve a store until the block ends; readers don't cache, so that each request sees all decisions."""
+    """Serve a store until the block ends; readers don't cache, so that each request sees all decisions.
+
+    With a `host`, the public URL has it and the port. `sign_in` gets the address.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
+    address = f"http://{host or '127.0.0.1'}:{listener.getsockname()[1]}"
+    public_url = address if host else public_url
     reader = app_of(store, clock=clock, public_url=public_url)
     desk = create_desk(
         store,
@@ -282,6 +290,7 @@ def installed(
         locale="en",
         trusted_proxies=(),
         keys=lambda: tuple(keys),
+        sign_in=sign_in(address),
         sections=lambda desk: sections(
             desk,
             publish=publish,
@@ -302,7 +311,7 @@ def installed(
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield Installation(store, clock, desk, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield Installation(store, clock, desk, address)
     finally:
         server.should_exit = True
         reader.state.live.end()

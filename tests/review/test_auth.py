@@ -32,6 +32,7 @@ VALUES = {
     "freeze_id": "1",
     "incident_id": "1",
     "view_id": "1",
+    "passkey_id": "1",
 }
 
 
@@ -81,6 +82,8 @@ def test_every_change_needs_its_role(sqlite_house: Installation) -> None:
     own = {
         *("/review/sign-out", "/review/account", "/review/account/sign-out-everywhere"),
         *("/review/account/digest", "/review/layout", "/review/views", "/review/views/1/delete"),
+        *("/review/account/passkeys/required", "/review/account/passkeys/1/remove"),
+        *("/review/confirm", "/review/confirm/continue"),
     }
 
     for path in posts(house):
