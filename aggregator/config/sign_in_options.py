@@ -35,8 +35,9 @@ def _scope(text: str) -> str:
 
 
 def _groups(text: str) -> Mapping[str, Role]:
-    """Parse "GROUP=ROLE,...": names of groups may contain "="."""
-    pairs = [part.strip().rpartition("=") for part in text.split(",") if part.strip()]
+    """Parse "GROUP=ROLE,...": names of groups may contain "=", and commas if semicolons separate the pairs."""
+    separator = ";" if ";" in text else ","
+    pairs = [part.strip().rpartition("=") for part in text.split(separator) if part.strip()]
     if not all(group.strip() for group, _, _ in pairs):
         raise ValueError
     return {group.strip(): Role(role.strip().lower()) for group, _, role in pairs}
@@ -77,12 +78,12 @@ SIGN_IN_OPTIONS: tuple[Option[Any], ...] = (
     Option(
         "OIDC_GROUPS",
         _groups,
-        "GROUP=ROLE, comma-separated, with the roles viewer, reviewer, editor and admin",
+        "GROUP=ROLE, separated by commas or semicolons, with the roles viewer, reviewer, editor and admin",
         "roles of the provider's groups, such as comms=editor,web=admin; users without such a group are refused",
         "",
     ),
     Option("OIDC_GROUPS_CLAIM", _line, "a name", "the provider's claim that lists a user's groups", "groups"),
-    Option("OIDC_SCOPE", _scope, "scopes with openid", "what is requested of the provider", "openid profile email"),
+    Option("OIDC_SCOPE", _scope, "scopes with openid", "the scope that sign-ins request", "openid profile email"),
     Option(
         "OIDC_EMAIL_DOMAINS",
         _domains,

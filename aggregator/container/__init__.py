@@ -378,6 +378,13 @@ class Container:
 
         return connect_provider(lambda: self.settings, self.clock, self.run, self._clients)
 
+    def check_sign_on(self) -> None:
+        """Check the sign-on provider, if there is one; raise an error about it."""
+        from aggregator.container.sign_on import check_provider
+
+        if self.sign_on is not None:
+            check_provider(self.sign_on, self.settings.public_url or "")
+
     @cached_property
     def _clients(self) -> PollClients:
         from aggregator.container.clients import PollClients

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from aggregator.domain.access.single_sign_on import CALLBACK, SignOnRequest
 from aggregator.domain.polling.host_limits import HostTurn
 from aggregator.fetching.limits import Limits
 from aggregator.services.single_sign_on import SingleSignOn
@@ -25,6 +27,15 @@ _LIMITS = Limits(look_up=3.0, connect=3.0, first_byte=8.0, total=10.0, wire=256 
 def connect_provider(settings: Callable[[], Settings], clock: Clock, run: Run, clients: PollClients) -> SingleSignOn:
     """Return the provider of the settings."""
     return SingleSignOn(settings, clock, run, lambda addresses: clients.http(_Unlimited(), _LIMITS, addresses))
+
+
+def check_provider(provider: SingleSignOn, public_url: str) -> None:
+    """Check that users can sign in at the provider and return from it.
+
+    Raises:
+        SignOnError: they can't; the message contains the reason.
+    """
+    provider.check(SignOnRequest("doctor", "doctor", secrets.token_urlsafe(48), f"{public_url}{CALLBACK}"))
 
 
 class _Unlimited:

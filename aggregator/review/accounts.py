@@ -32,10 +32,10 @@ class UserPages:
     def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/people", Role.ADMIN, self.page)
-        yield DeskRoute("POST", "/people", Role.ADMIN, self.add)
-        yield DeskRoute("POST", "/people/{name}/role", Role.ADMIN, self.role)
-        yield DeskRoute("POST", "/people/{name}/password", Role.ADMIN, self.password)
-        yield DeskRoute("POST", "/people/{name}/disabled", Role.ADMIN, self.disabled)
+        yield DeskRoute("POST", "/people", Role.ADMIN, self.add, confirm=True)
+        yield DeskRoute("POST", "/people/{name}/role", Role.ADMIN, self.role, confirm=True)
+        yield DeskRoute("POST", "/people/{name}/password", Role.ADMIN, self.password, confirm=True)
+        yield DeskRoute("POST", "/people/{name}/disabled", Role.ADMIN, self.disabled, confirm=True)
 
     def page(self, request: DeskRequest) -> Response:
         """Show all accounts."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from aggregator.domain.access.single_sign_on import CALLBACK
 from aggregator.review.confirmation import ConfirmationPages
 from aggregator.review.context import HOME
 from aggregator.review.passkey_ceremonies import RelyingParty
 from aggregator.review.passkeys import PasskeyChecks, PasskeyPages
 from aggregator.review.sign_in import SignInPages
-from aggregator.review.sign_on import CALLBACK, SignOnPages
+from aggregator.review.sign_on import SignOnPages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.access.accounts import ProviderSession, Role
-from aggregator.domain.access.single_sign_on import SignOnError, SignOnRequest, names_from
+from aggregator.domain.access.single_sign_on import CALLBACK, SignOnError, SignOnRequest, names_from
 from aggregator.domain.errors import SignInError
 from aggregator.review.attempts import client_of, succeeded
 from aggregator.review.auth import safe_next
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from aggregator.review.form import Form
     from storage.store import Transaction
 
-CALLBACK = f"{HOME}/sign-in/callback"
 _LASTS = timedelta(minutes=10)  # from the begin of a sign-in to the provider's answer
 _PURPOSE = "sign-on"
 _PLACE = "id token"  # to which encrypted ID tokens are bound

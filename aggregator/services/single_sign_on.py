@@ -23,7 +23,7 @@ from aggregator.domain.access.single_sign_on import (
     check_claims,
     user_of,
 )
-from aggregator.domain.errors import FetchError, UnreadableError
+from aggregator.domain.errors import FetchError, RedirectError, UnreadableError
 from aggregator.domain.settings_schema import secure_address
 from aggregator.services.id_tokens import Expected, UnknownKeyError, key_set, verified
 
@@ -45,11 +45,16 @@ _KEPT = 3600.0  # seconds that discovery and keys are cached
 _REFETCHED = 30.0  # seconds between two attempts to fetch them
 _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+_REFUSED = frozenset({400, 401, 403})
 UNREACHABLE = "The sign-in service is not responding. Try again later."
 
 log = structlog.get_logger(__name__)
 
 _T = TypeVar("_T")
+
+
+class RedirectRefusedError(SignOnError):
+    """The provider does not accept the address to which it would return users."""
 
 
 class Provider(NamedTuple):
@@ -94,21 +99,7 @@ class SingleSignOn:
         Raises:
             SignOnError: the provider is not responding, or its description is unusable.
         """
-        settings = self._settings()
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(request.verifier.encode()).digest()).decode().rstrip("=")
-        query = {
-            "response_type": "code",
-            "client_id": settings.oidc_client_id or "",
-            "redirect_uri": request.redirect_url,
-            "scope": settings.oidc_scope,
-            "state": request.state,
-            "nonce": request.nonce,
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-        }
-        if request.since is not None:
-            query |= {"prompt": "login", "max_age": "0"}
-        return _with_query(self._now(self._discovered()).authorization, query)
+        return self._authorization(self._now(self._discovered()), request)
 
     def finish(self, code: str, issuer: str, request: SignOnRequest) -> SignOnUser:
         """Exchange a code for the user's identity.
@@ -116,7 +107,7 @@ class SingleSignOn:
         Args:
             code: the provider's.
             issuer: who answered, if the answer names it (RFC 9207).
-            request: what was begun.
+            request: the sign-in that was begun.
 
         Raises:
             SignOnError: the user is refused, or the provider's answer is.
@@ -150,15 +141,17 @@ class SingleSignOn:
         expires = datetime.fromtimestamp(float(claims["exp"]), UTC)
         return EndedSession(self._issuer, subject, session, claims["jti"], expires)
 
-    def check(self) -> None:
-        """Check that the provider's description and keys can be read.
+    def check(self, request: SignOnRequest) -> None:
+        """Check that the provider's description and keys can be read, and that it accepts the redirect URL.
 
         Raises:
+            RedirectRefusedError: it doesn't.
             SignOnError: they can't; the message contains the reason.
         """
 
         async def work() -> None:
-            await self._fetch_keys(await self._discover())
+            await self._fetch_keys(await self._discovered())
+            await self._check_redirect(request)
 
         self._now(work())
 
@@ -172,6 +165,37 @@ class SingleSignOn:
         except (FetchError, UnreadableError, OSError) as problem:
             log.warning("sign-on provider failed", reason=str(problem))
             raise SignOnError(UNREACHABLE) from problem
+
+    def _authorization(self, provider: Provider, request: SignOnRequest) -> str:
+        settings = self._settings()
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(request.verifier.encode()).digest()).decode().rstrip("=")
+        query = {
+            "response_type": "code",
+            "client_id": settings.oidc_client_id or "",
+            "redirect_uri": request.redirect_url,
+            "scope": settings.oidc_scope,
+            "state": request.state,
+            "nonce": request.nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        if request.since is not None:
+            query |= {"prompt": "login", "max_age": "0"}
+        return _with_query(provider.authorization, query)
+
+    async def _check_redirect(self, request: SignOnRequest) -> None:
+        address = self._authorization(await self._discovered(), request)
+        try:
+            async with self._client() as http:
+                await http.get(address)
+        except RedirectError:  # to a page on which users sign in
+            return
+        except FetchError as problem:
+            if problem.status in _REFUSED:
+                raise RedirectRefusedError(
+                    f"The sign-in service does not accept the redirect address {request.redirect_url}."
+                ) from problem
+            raise
 
     async def _finished(self, code: str, request: SignOnRequest) -> SignOnUser:
         settings, provider = self._settings(), await self._discovered()
@@ -201,8 +225,14 @@ class SingleSignOn:
         else:
             pair = f"{quote(client_id, safe='')}:{quote(secret.reveal(), safe='')}"
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-        async with self._client() as http:
-            body = await http.post(provider.token, urlencode(fields).encode(), headers)
+        try:
+            async with self._client() as http:
+                body = await http.post(provider.token, urlencode(fields).encode(), headers)
+        except FetchError as problem:
+            if problem.status not in _REFUSED:
+                raise
+            log.warning("sign-on code refused", status=problem.status)
+            raise SignOnError("The sign-in service refused to finish this sign-in. Try again.") from problem
         return _document(body)
 
     async def _userinfo(self, address: str, access: str, subject: str) -> dict[str, object]:

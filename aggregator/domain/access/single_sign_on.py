@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+CALLBACK = "/review/sign-in/callback"  # below the public address; registered with the provider
 CLOCK_SKEW = timedelta(seconds=60)  # between the provider's clock and ours
 OLDEST_TOKEN = timedelta(minutes=10)  # from the time at which it was issued
 _LONGEST_SUBJECT = 255  # characters, by the standard

@@ -27,6 +27,7 @@ from aggregator.services.doctor.setting_checks import (
     check_networks,
     check_processes,
 )
+from aggregator.services.doctor.sign_in_checks import check_sign_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -60,6 +61,7 @@ _OTHERS: Checks = {
     "names": check_names,
     "servers": check_servers,
     "public-address": check_public_address,
+    "sign-on": check_sign_on,
 }
 
 
