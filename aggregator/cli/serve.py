@@ -255,7 +255,7 @@ class Reader:
             keys=self._container.secret_keys,
             probe=app.state.probe,
             sections=self._container.sections,
-            sign_in=SignInOptions(settings.local_sign_in, self._container.sign_on),
+            sign_in=SignInOptions(settings.local_sign_in, self._container.sign_on, self._container.account_mail),
         )
         return Mounted(app, HOME, desk, prefix=urlsplit(settings.public_url or "").path)
 

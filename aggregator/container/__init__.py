@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aggregator.domain.source_preview import SourcePreview
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.account_archive import AccountArchiveImport
+    from aggregator.services.account_mail import AccountMail
     from aggregator.services.alert_rounds import AlertNotifier
     from aggregator.services.backfill import Backfill
     from aggregator.services.background_migrations import BackgroundMigrations
@@ -368,6 +369,13 @@ class Container:
         from aggregator.services.connect_account import AccountConnection
 
         return AccountConnection(self, lambda: self.seal)
+
+    @cached_property
+    def account_mail(self) -> AccountMail:
+        """Mails links to the desk's users."""
+        from aggregator.services.account_mail import AccountMail
+
+        return AccountMail(self.store, lambda: self.settings, self.clock)
 
     @cached_property
     def sign_on(self) -> SingleSignOn | None:

@@ -37,7 +37,8 @@ _LIMITS = {
     "both": Limit(5, timedelta(minutes=15)),
     "address": Limit(20, timedelta(minutes=15)),
     "name": Limit(50, _FIRST_PAUSE),
-    "mails": Limit(3, timedelta(hours=1), timedelta(hours=1)),  # requested by one visitor, or to one address
+    "mails to": Limit(3, timedelta(hours=1), timedelta(hours=1)),
+    "mails from": Limit(10, timedelta(hours=1), timedelta(hours=1)),  # requested by one visitor
 }
 
 
@@ -56,7 +57,7 @@ class Attempts:
         with self._store.reading() as tx:
             until = tx.access.accounts.blocked(list(subjects.values()), now)
         if until is not None:
-            raise _pausing(until, now)
+            raise _pausing(subjects, until, now)
 
     def count(self, subjects: Subjects, now: datetime) -> int:
         """Count an attempt as failed; a successful one is subtracted afterwards.
@@ -70,9 +71,9 @@ class Attempts:
             counts = tx.access.accounts.count_attempt(list(subjects.values()), now, since=now - _COUNTED)
             until = tx.access.accounts.blocked(list(subjects.values()), now)
             if until is not None:
-                raise _pausing(until, now)  # rolls the count back
+                raise _pausing(subjects, until, now)  # rolls the count back
             for kind, subject in subjects.items():
-                limit = _limit(kind)
+                limit = _LIMITS[kind]
                 over = counts[subject] - limit.tries
                 if over >= 0:
                     tx.access.accounts.block(subject, now + min(limit.first * (1 << min(over, 10)), limit.longest))
@@ -81,7 +82,7 @@ class Attempts:
     def note_failure(self, subjects: Subjects, count: int, now: datetime, detail: Mapping[str, object]) -> None:
         """Log the first failure and each that extends the pause, so that the audit log stays small."""
         kind = next(iter(subjects))
-        if 1 < count < _limit(kind).tries:
+        if 1 < count < _LIMITS[kind].tries:
             return
         with self._store.writing() as tx:
             name = str(detail.get("name", ""))
@@ -106,7 +107,7 @@ def subjects_of(name: str, address: str) -> Subjects:
 
 def subjects_of_mail(email: str, address: str) -> Subjects:
     """Return what a request for mail counts for."""
-    return {"mails": f"mail:{_hidden(email.lower())}", "mails from": f"mail from:{address}"}
+    return {"mails to": f"mail to:{_hidden(email.lower())}", "mails from": f"mail from:{address}"}
 
 
 def client_of(request: Request) -> str:
@@ -121,15 +122,12 @@ def client_of(request: Request) -> str:
     return str(address)
 
 
-def _limit(kind: str) -> Limit:
-    return _LIMITS[kind.removesuffix(" from")]
-
-
 def _hidden(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _pausing(until: datetime, now: datetime) -> TooManyTriesError:
+def _pausing(subjects: Subjects, until: datetime, now: datetime) -> TooManyTriesError:
     seconds = max(int((until - now).total_seconds()) + 1, 1)
     wait = f"{seconds} seconds" if seconds < 100 else f"{seconds // 60 + 1} minutes"  # noqa: PLR2004
-    return TooManyTriesError(f"Too many failed sign-ins. Try again in {wait}.", seconds)
+    what = "mails were requested" if "mails to" in subjects else "failed sign-ins"
+    return TooManyTriesError(f"Too many {what}. Try again in {wait}.", seconds)

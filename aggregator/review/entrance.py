@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from aggregator.domain.access.accounts import LinkPurpose
+from aggregator.domain.access.links import PATHS
 from aggregator.domain.access.single_sign_on import CALLBACK
+from aggregator.review.accounts import UserPages
 from aggregator.review.confirmation import ConfirmationPages
 from aggregator.review.context import HOME
+from aggregator.review.email import EmailPages
+from aggregator.review.links import LinkPages
 from aggregator.review.passkey_ceremonies import RelyingParty
 from aggregator.review.passkeys import PasskeyChecks, PasskeyPages
 from aggregator.review.sign_in import SignInPages
@@ -19,10 +24,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from aggregator.domain.access.accounts import Account
     from aggregator.domain.secrets import Secret
     from aggregator.review.auth import Gate
     from aggregator.review.context import DeskContext, Section
     from aggregator.review.form import Form
+    from aggregator.review.links import AccountMail
     from aggregator.review.sign_on import SignOn
 
 
@@ -32,6 +39,25 @@ class SignInOptions:
 
     local: frozenset[str] | None = None  # the accounts that may use a password or passkey; None: all
     sign_on: SignOn | None = None  # the provider
+    mail: AccountMail | None = None  # None: mail can't be sent
+
+
+class NoMail:
+    """Sends nothing."""
+
+    is_configured = False
+
+    def request_reset(self, email: str) -> None:
+        """Do nothing."""
+
+    def mail_reset(self, account: Account, email: str) -> None:
+        """Do nothing."""
+
+    def mail_confirmation(self, account: Account, email: str) -> None:
+        """Do nothing."""
+
+    def mail_notice(self, account: Account, email: str, what: str) -> None:
+        """Do nothing."""
 
 
 class OpenRoute(NamedTuple):
@@ -62,11 +88,15 @@ class Entrance:
             self._sign_on = SignOnPages(desk, gate, options.sign_on, keys, public_url, self._pages.refuse)
             self._pages.end_at_provider = self._sign_on.end
         self._passkeys = PasskeyPages(desk, self._checks)
+        self.mail = options.mail or NoMail()
+        self._links = LinkPages(desk, gate, self.mail)
+        self._users = UserPages(desk, self.mail)
+        self._email = EmailPages(desk, gate, self.mail)
         self.confirmation = ConfirmationPages(desk, gate, keys, self._checks, options.sign_on)
 
     def sections(self) -> Sequence[Section]:
         """Return the sections with routes that need a session."""
-        found: list[Section] = [self._pages, self._passkeys, self.confirmation]
+        found: list[Section] = [self._pages, self._passkeys, self._email, self._users, self.confirmation]
         return found if self._sign_on is None else [*found, self._sign_on]
 
     def open_routes(self) -> Iterable[OpenRoute]:
@@ -76,6 +106,13 @@ class Entrance:
         if self._checks is not None:
             yield OpenRoute("GET", f"{HOME}/sign-in/passkey", self._checks.sign_in_options)
             yield OpenRoute("POST", f"{HOME}/sign-in/passkey", self._pages.sign_in_by_passkey)
+        if self.mail.is_configured:
+            yield OpenRoute("GET", f"{HOME}/reset", self._links.ask)
+            yield OpenRoute("POST", f"{HOME}/reset", self._links.send)
+        yield OpenRoute("GET", PATHS[LinkPurpose.PASSWORD] + "/{token}", self._links.show_password)
+        yield OpenRoute("POST", PATHS[LinkPurpose.PASSWORD] + "/{token}", self._links.set_password, hashes=True)
+        yield OpenRoute("GET", PATHS[LinkPurpose.EMAIL] + "/{token}", self._links.show_email)
+        yield OpenRoute("POST", PATHS[LinkPurpose.EMAIL] + "/{token}", self._links.confirm_email)
         if self._sign_on is not None:
             yield OpenRoute("GET", f"{HOME}/sign-in/provider", self._sign_on.begin)
             yield OpenRoute("GET", CALLBACK, self._sign_on.finish)

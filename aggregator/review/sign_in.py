@@ -139,6 +139,7 @@ class SignInPages:
             "passkeys": passkeys,
             "may_add_passkeys": self._checks is not None and request.account.is_local,
             "provider": self._label,
+            "has_mail": self._options.mail is not None and self._options.mail.is_configured,
         }
         return self._desk.page(request, "account.html", values, status)
 
@@ -191,7 +192,7 @@ class SignInPages:
             "name": name,
             "provider": self._label,
             "has_passkeys": self._checks is not None,
-            "has_mail": False,
+            "has_mail": self._options.mail is not None and self._options.mail.is_configured,
             "has_passwords": self._options.local is None or bool(self._options.local),
         }
         answer = Response(self._desk.pages.render("sign-in.html", values), status, media_type=HTML)

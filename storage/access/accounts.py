@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import case, func, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from aggregator.domain.access.accounts import Account, Role
+from aggregator.domain.access.accounts import Account, LinkPurpose, Role
 from storage.engine import upsert
 from storage.tables.access import account, account_link, desk_setting, session, sign_in_failure, spent_token
 
@@ -84,8 +84,10 @@ class Accounts:
         return self._connection.execute(select(func.count()).where(active, account.c.id != besides)).scalar_one()
 
     def change(self, id_: int, **values: Any) -> None:  # noqa: ANN401  # columns of different types
-        """Set columns of an account and end its sessions, since its permissions may have changed."""
+        """Set columns of an account and end its sessions and password links, since its permissions may have changed."""
         self._connection.execute(update(account).where(account.c.id == id_).values(**values))
+        links = (account_link.c.account_id == id_) & (account_link.c.purpose == LinkPurpose.PASSWORD.value)
+        self._connection.execute(account_link.delete().where(links))
         self.close_all(id_)
 
     def rehash(self, id_: int, password: str) -> None:

@@ -139,10 +139,13 @@ class Visitor:
         found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.get("/review/account").text)
         return found[1] if found else ""
 
+    def open_csrf(self, path: str) -> str:
+        """Return the token of the forms of a page that needs no session."""
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.get(path).text)
+        return found[1] if found else ""
+
     def sign_in(self, name: str, password: str = PASSWORD, **fields: str) -> Answer:
-        page = self.get("/review/sign-in")
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
-        token = found[1] if found else ""
+        token = self.open_csrf("/review/sign-in")
         return self.post("/review/sign-in", {"name": name, "password": password, **fields}, csrf=token)
 
     def _ask(self, request: Request) -> Answer:

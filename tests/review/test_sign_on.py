@@ -508,7 +508,7 @@ def test_through_a_browser_with_a_confirmation_and_sign_out(browser: Browser, ho
     page.get_by_role("button", name="Continue").click()
     page.get_by_text("Your changes are not saved yet.").wait_for()
     page.get_by_role("button", name="Continue").click()
-    page.get_by_text("The password of zoe is").wait_for()
+    page.get_by_text("Give this link to zoe").wait_for()
     with house.store.reading() as tx:
         added = tx.access.accounts.get("zoe")
     assert added is not None
