@@ -59,7 +59,7 @@ class UserPages:
         email = email_in(request.form)
         if not _NAME.fullmatch(name):
             return self._page(request, "A name must have 1 to 64 letters, digits, dots, hyphens or underscores.", 422)
-        hash_ = passwords.hashed(passwords.generated())  # nobody knows it
+        hash_ = passwords.hashed(passwords.generated())  # shown to no one
         with self._desk.store.writing() as tx:
             is_new = tx.access.accounts.add(name, role, hash_, request.now)
             account = tx.access.accounts.get(name) if is_new else None

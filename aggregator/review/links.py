@@ -154,7 +154,7 @@ class LinkPages:
     def _page(self, request: Request, template: str, values: Mapping[str, object], status: int = 200) -> Response:
         stranger = self._gate.stranger(request)
         body = self._desk.pages.render(template, {"token": self._gate.token(stranger), **values})
-        answer = Response(body, status, media_type=HTML, headers={"Referrer-Policy": "no-referrer"})
+        answer = Response(body, status, media_type=HTML)
         self._gate.remember(answer, stranger)
         return answer
 
