@@ -109,10 +109,10 @@ class Entrance:
         if self.mail.is_configured:
             yield OpenRoute("GET", f"{HOME}/reset", self._links.ask)
             yield OpenRoute("POST", f"{HOME}/reset", self._links.send)
-        yield OpenRoute("GET", PATHS[LinkPurpose.PASSWORD] + "/{token}", self._links.show_password)
-        yield OpenRoute("POST", PATHS[LinkPurpose.PASSWORD] + "/{token}", self._links.set_password, hashes=True)
-        yield OpenRoute("GET", PATHS[LinkPurpose.EMAIL] + "/{token}", self._links.show_email)
-        yield OpenRoute("POST", PATHS[LinkPurpose.EMAIL] + "/{token}", self._links.confirm_email)
+        yield OpenRoute("GET", PATHS[LinkPurpose.PASSWORD], self._links.show_password)
+        yield OpenRoute("POST", PATHS[LinkPurpose.PASSWORD], self._links.set_password, hashes=True)
+        yield OpenRoute("GET", PATHS[LinkPurpose.EMAIL], self._links.show_email)
+        yield OpenRoute("POST", PATHS[LinkPurpose.EMAIL], self._links.confirm_email)
         if self._sign_on is not None:
             yield OpenRoute("GET", f"{HOME}/sign-in/provider", self._sign_on.begin)
             yield OpenRoute("GET", CALLBACK, self._sign_on.finish)

@@ -160,4 +160,4 @@ class LinkPages:
 
 
 def _digest(request: Request) -> str:
-    return digest_of(str(request.path_params["token"])[:_LONGEST_TOKEN])
+    return digest_of(request.query_params.get("token", "")[:_LONGEST_TOKEN])

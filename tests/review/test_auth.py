@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from storage.store import Store
     from tests.review.conftest import Stopped
 
-OPEN = {"/review/sign-in", "/review/reset/x", "/review/confirm-email/x"}  # accepted without a session
+OPEN = {"/review/sign-in", "/review/new-password", "/review/confirm-email"}  # accepted without a session
 VALUES = {
     "key": "user-1",
     "item_id": "1",
@@ -33,7 +33,6 @@ VALUES = {
     "incident_id": "1",
     "view_id": "1",
     "passkey_id": "1",
-    "token": "x",
 }
 
 

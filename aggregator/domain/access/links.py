@@ -10,7 +10,7 @@ from aggregator.domain.access.accounts import LinkPurpose
 from aggregator.domain.access.api_tokens import digest_of
 
 LASTS = {LinkPurpose.PASSWORD: timedelta(hours=1), LinkPurpose.EMAIL: timedelta(days=1)}
-PATHS = {LinkPurpose.PASSWORD: "/review/reset", LinkPurpose.EMAIL: "/review/confirm-email"}
+PATHS = {LinkPurpose.PASSWORD: "/review/new-password", LinkPurpose.EMAIL: "/review/confirm-email"}
 _TOKEN_BYTES = 32
 
 
@@ -31,8 +31,8 @@ class NewLink(NamedTuple):
         return LASTS[self.purpose]
 
     def address(self, base: str) -> str:
-        """Return the address to open, below that of the installation."""
-        return f"{base}{PATHS[self.purpose]}/{self.token}"
+        """Return the address to open; the token is in its query, which is not logged."""
+        return f"{base}{PATHS[self.purpose]}?token={self.token}"
 
 
 def make_link(purpose: LinkPurpose) -> NewLink:
