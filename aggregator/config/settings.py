@@ -183,11 +183,12 @@ def every_option() -> list[Option[Any]]:
 
 def _incomplete_groups(values: Mapping[str, Any]) -> list[str]:
     """Return errors about options that must be set together."""
-    groups = (
+    groups: tuple[tuple[str, ...], ...] = (
         ("WEBHOOK_URL", "WEBHOOK_SECRET"),
-        ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"),
         ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_GROUPS"),
     )
+    if values.get("mail_server"):  # processes that send no mail have the others without it
+        groups = (*groups, ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"))
     return [
         f"{', '.join(PREFIX + name for name in names)} go together; set all of them or none."
         for names in groups

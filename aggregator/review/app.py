@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from aggregator.review.auth import Gate
 from aggregator.review.context import HOME, DeskContext
-from aggregator.review.entrance import Entrance, SignInOptions
+from aggregator.review.entrance import Entrance, SignInOptions, Work
 from aggregator.review.errors import PROBLEMS
 from aggregator.review.form import BadFormError, Form, fields_in
 from aggregator.review.guard import Guard
@@ -44,6 +44,7 @@ LARGEST_UPLOAD = 3 * 1024 * 1024  # bytes of a form with a file, or with its tex
 _MOST_FIELDS = 3000
 _THREADS = 16  # dedicated threads: public requests can't block staff
 _SIGNING_IN = 2  # threads for password hashing, so that guesses don't block signed-in users
+_AT_PROVIDER = 4  # threads for sign-ins at the provider, which may be slow
 _LONGEST = 60.0  # seconds: adding a source includes a fetch
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http:; "
@@ -136,9 +137,10 @@ def _add_routes(
 ) -> None:
     """Add the routes, and the role that each change needs, by path, as `app.state.roles`."""
     threads = DatabaseThreads(probe, most=_THREADS, longest=_LONGEST)
-    hashing = DatabaseThreads(probe, most=_SIGNING_IN, longest=_LONGEST)
+    counts = {Work.HASHING: _SIGNING_IN, Work.PROVIDER: _AT_PROVIDER}
+    others = {work: DatabaseThreads(probe, most=most, longest=_LONGEST) for work, most in counts.items()}
     for found in entrance.open_routes():
-        endpoint = _open(hashing if found.hashes else threads, found.handle)
+        endpoint = _open(others.get(found.work, threads), found.handle)
         app.router.routes.append(Route(found.path, endpoint, methods=[found.method]))
     guard = Guard(desk, gate, entrance.confirmation)
     app.state.roles = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.domain.access.accounts import LinkPurpose
@@ -60,13 +61,21 @@ class NoMail:
         """Do nothing."""
 
 
+class Work(Enum):
+    """What a route may wait for: each kind has its own threads, so that none keeps others waiting."""
+
+    USUAL = 0
+    HASHING = 1  # the slow hash of a password
+    PROVIDER = 2  # the sign-on provider
+
+
 class OpenRoute(NamedTuple):
     """A route that needs no session."""
 
     method: str
     path: str
     handle: Callable[[Request, Form], Response]
-    hashes: bool = False  # computes the slow hash of a password
+    work: Work = Work.USUAL
 
 
 class Entrance:
@@ -102,7 +111,7 @@ class Entrance:
     def open_routes(self) -> Iterable[OpenRoute]:
         """Yield the routes that need no session."""
         yield OpenRoute("GET", f"{HOME}/sign-in", self._pages.show)
-        yield OpenRoute("POST", f"{HOME}/sign-in", self._pages.sign_in, hashes=True)
+        yield OpenRoute("POST", f"{HOME}/sign-in", self._pages.sign_in, Work.HASHING)
         if self._checks is not None:
             yield OpenRoute("GET", f"{HOME}/sign-in/passkey", self._checks.sign_in_options)
             yield OpenRoute("POST", f"{HOME}/sign-in/passkey", self._pages.sign_in_by_passkey)
@@ -110,10 +119,10 @@ class Entrance:
             yield OpenRoute("GET", f"{HOME}/reset", self._links.ask)
             yield OpenRoute("POST", f"{HOME}/reset", self._links.send)
         yield OpenRoute("GET", PATHS[LinkPurpose.PASSWORD], self._links.show_password)
-        yield OpenRoute("POST", PATHS[LinkPurpose.PASSWORD], self._links.set_password, hashes=True)
+        yield OpenRoute("POST", PATHS[LinkPurpose.PASSWORD], self._links.set_password, Work.HASHING)
         yield OpenRoute("GET", PATHS[LinkPurpose.EMAIL], self._links.show_email)
         yield OpenRoute("POST", PATHS[LinkPurpose.EMAIL], self._links.confirm_email)
         if self._sign_on is not None:
-            yield OpenRoute("GET", f"{HOME}/sign-in/provider", self._sign_on.begin)
-            yield OpenRoute("GET", CALLBACK, self._sign_on.finish)
-            yield OpenRoute("POST", f"{HOME}/sign-in/ended", self._sign_on.ended)
+            yield OpenRoute("GET", f"{HOME}/sign-in/provider", self._sign_on.begin, Work.PROVIDER)
+            yield OpenRoute("GET", CALLBACK, self._sign_on.finish, Work.PROVIDER)
+            yield OpenRoute("POST", f"{HOME}/sign-in/ended", self._sign_on.ended, Work.PROVIDER)

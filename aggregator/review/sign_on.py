@@ -119,7 +119,7 @@ class SignOnPages:
     def finish(self, request: Request, _form: Form) -> Response:
         """Sign in a user who returns from the provider, or confirm who they are."""
         now, address = self._desk.clock(), client_of(request)
-        subjects = {"address": f"address:{address}"}
+        subjects = {"address": f"sign-on:{address}"}
         try:
             count = self._gate.attempts.count(subjects, now)
         except TooManyTriesError as problem:
@@ -151,7 +151,7 @@ class SignOnPages:
 
     def ended(self, request: Request, form: Form) -> Response:
         """End the sessions that the provider announces to have ended (OpenID Connect Back-Channel Logout)."""
-        now, subjects = self._desk.clock(), {"address": f"address:{client_of(request)}"}
+        now, subjects = self._desk.clock(), {"address": f"sign-on:{client_of(request)}"}
         self._gate.attempts.count(subjects, now)
         try:
             ended = self._sign_on.ended(form.raw("logout_token", most=_LONGEST_TOKEN))
