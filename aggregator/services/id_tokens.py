@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Those of public keys. With others, a token could be unsigned, or signed with the client's own secret.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+_KINDS = ("RSA", "EC", "OKP")  # of keys that are public
 _MOST_KEYS = 100
 _LEEWAY = int(CLOCK_SKEW.total_seconds())
 _LONGEST = 64 * 1024  # characters of a token
@@ -80,7 +81,7 @@ def _imported(key: object) -> Any:  # noqa: ANN401  # one of four classes of key
     """Return a public signature key; None for others."""
     from joserfc.jwk import import_key
 
-    if not isinstance(key, dict) or key.get("kty") not in {"RSA", "EC", "OKP"} or key.get("use", "sig") != "sig":
+    if not isinstance(key, dict) or key.get("kty") not in _KINDS or key.get("use", "sig") != "sig":
         return None
     try:
         return import_key({name: value for name, value in key.items() if name not in {"d", "p", "q", "key_ops"}})
@@ -98,5 +99,5 @@ def _refuse_signature(token: str, keys: KeySet, problem: Exception) -> None:
         raise SignOnError("The sign-in service's token is malformed.") from problem
     if header.get("alg") not in ALGORITHMS:
         raise SignOnError("The sign-in service's token is signed in a way that is not allowed.") from problem
-    if header.get("kid") not in {key.kid for key in keys.keys}:
+    if header.get("kid") not in [key.kid for key in keys.keys]:
         raise UnknownKeyError("The sign-in service's token is signed with an unknown key.") from problem

@@ -10,7 +10,7 @@ import math
 import socket
 import time
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -23,7 +23,7 @@ from aggregator.domain.access.single_sign_on import (
     check_claims,
     user_of,
 )
-from aggregator.domain.errors import FetchError, RedirectError, UnreadableError
+from aggregator.domain.errors import FetchError, RedirectError, TooLargeError, UnreadableError
 from aggregator.domain.settings_schema import secure_address
 from aggregator.services.id_tokens import Expected, UnknownKeyError, key_set, verified
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _KEPT = 3600.0  # seconds that discovery and keys are cached
 _REFETCHED = 30.0  # seconds between two attempts to fetch them
+_LONGEST_LOGOUT = timedelta(days=1)  # how long a used logout token is remembered
 _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _REFUSED = frozenset({400, 401, 403})
@@ -136,10 +137,11 @@ class SingleSignOn:
         events, subject, session = claims.get("events"), claims.get("sub"), claims.get("sid")
         if not isinstance(events, dict) or _LOGOUT not in events or "nonce" in claims:
             raise SignOnError("This is no logout token.")
-        if not isinstance(claims.get("jti"), str) or not isinstance(subject or session, str):
+        named = [name for name in (subject, session) if name is not None]
+        if not isinstance(claims.get("jti"), str) or not named or not all(isinstance(name, str) for name in named):
             raise SignOnError("The logout token names no session.")
-        expires = datetime.fromtimestamp(float(claims["exp"]), UTC)
-        return EndedSession(self._issuer, subject, session, claims["jti"], expires)
+        expires = min(float(claims["exp"]), (self._clock() + _LONGEST_LOGOUT).timestamp())
+        return EndedSession(self._issuer, subject, session, claims["jti"], datetime.fromtimestamp(expires, UTC))
 
     def check(self, request: SignOnRequest) -> None:
         """Check that the provider's description and keys can be read, and that it accepts the redirect URL.
@@ -188,7 +190,7 @@ class SingleSignOn:
         try:
             async with self._client() as http:
                 await http.get(address)
-        except RedirectError:  # to a page on which users sign in
+        except (RedirectError, TooLargeError):  # a page on which users sign in
             return
         except FetchError as problem:
             if problem.status in _REFUSED:

@@ -140,7 +140,7 @@ def _seconds(claims: Mapping[str, object], name: str) -> float:
 
 def _verified_email(claims: Mapping[str, object]) -> str | None:
     email, verified = claims.get("email"), claims.get("email_verified")
-    return email if isinstance(email, str) and is_email(email) and verified in {True, "true"} else None
+    return email if isinstance(email, str) and is_email(email) and (verified is True or verified == "true") else None
 
 
 def _name_of(claims: Mapping[str, object]) -> str:
