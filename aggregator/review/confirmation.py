@@ -35,7 +35,7 @@ class Pending(NamedTuple):
     """A request that waits for a confirmation."""
 
     method: str
-    path: str
+    path: str  # from HOME on
     query: str
     fields: str  # of its form, URL-encoded
 
@@ -83,7 +83,7 @@ class ConfirmationPages:
     def ask(self, request: DeskRequest, route: DeskRoute) -> Response:
         """Keep a request, and show the page."""
         url = request.http.url
-        path = request.http.scope["path"]
+        path = url.path[url.path.index(HOME) :]  # without the prefix of the public address
         fields = request.form.encoded() if route.method == "POST" else ""
         if len(fields) > _LARGEST:
             raise ConflictError("Confirm your sign-in first: this form is too large to be kept meanwhile.")
@@ -134,7 +134,7 @@ class ConfirmationPages:
         if pending is None or self.perform is None:
             return RedirectResponse(self._desk.pages.link(f"{HOME}/account"), status_code=303)
         if pending.method == "GET":
-            return RedirectResponse(pending.address, status_code=303)
+            return RedirectResponse(self._desk.pages.link(pending.address), status_code=303)
         return self.perform(request, pending)
 
     def _confirmed(self, request: DeskRequest) -> Response:

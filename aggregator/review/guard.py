@@ -70,7 +70,8 @@ class Guard:
 
     def _perform(self, request: DeskRequest, pending: Pending) -> Response:
         """Pass a request on that waited for a confirmation."""
-        scope = {**request.http.scope, "path": pending.path, "query_string": pending.query.encode("ascii", "replace")}
+        query_string = pending.query.encode("ascii", "replace")
+        scope = {**request.http.scope, "root_path": "", "path": pending.path, "query_string": query_string}
         for endpoint, route in self._changes:
             match, found = endpoint.matches({**scope, "method": "POST"})
             if match is Match.FULL:

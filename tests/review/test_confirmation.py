@@ -8,14 +8,15 @@ import pytest
 
 from aggregator.domain.access.accounts import Role
 from tests.reader.conftest import browser
-from tests.review.conftest import PASSWORD
+from tests.review.conftest import PASSWORD, installed
 from tests.review.test_passkeys import add_passkey, authenticator, named, sign_in
 from tests.review.test_sign_on import complaint
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.review.conftest import Installation
+    from storage.store import Store
+    from tests.review.conftest import Installation, Stopped
 
 __all__ = ["browser", "named"]
 ZOE = {"name": "zoe", "role": "editor"}
@@ -109,6 +110,18 @@ def test_a_form_that_is_too_large_is_not_kept(sqlite_house: Installation) -> Non
     admin = sqlite_house.visitor("adam", Role.ADMIN)
     sqlite_house.clock.pass_(minutes=11)
     assert admin.post("/review/people", {"name": "x" * 70_000}).status == 409
+
+
+def test_below_a_path_prefix(sqlite_store: Store, clock: Stopped) -> None:
+    with installed(sqlite_store, clock, public_url="http://portal.example/news") as house:
+        admin = house.visitor("adam", Role.ADMIN)
+        house.clock.pass_(minutes=11)
+        assert admin.post("/review/people", ZOE).headers["location"] == "/news/review/confirm"
+        assert "/news/review/new-password?token=" in admin.post("/review/confirm", {"password": PASSWORD}).text
+    with installed(sqlite_store, clock, public_url="https://portal.example/news") as house:
+        stranger = house.somebody()
+        page = stranger.get("/review/sign-in").text
+        assert 'data-options="/news/review/sign-in/passkey"' in page
 
 
 @pytest.mark.browser
