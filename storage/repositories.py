@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from storage.access.accounts import Accounts
     from storage.access.api_tokens import Tokens
     from storage.access.desk_settings import DeskSettingsTable
+    from storage.access.passkeys import Passkeys
+    from storage.access.single_use import Links, SpentTokens
     from storage.api.credentials import ConnectedAccounts
     from storage.api.refusals import ApiRefusals
     from storage.billing.ledger import Spendings
@@ -323,6 +325,27 @@ class AccessRepositories(_Group):
         from storage.access.desk_settings import DeskSettingsTable
 
         return DeskSettingsTable(self._connection)
+
+    @cached_property
+    def passkeys(self) -> Passkeys:
+        """The passkeys of the desk's users."""
+        from storage.access.passkeys import Passkeys
+
+        return Passkeys(self._connection)
+
+    @cached_property
+    def links(self) -> Links:
+        """The single-use links of accounts."""
+        from storage.access.single_use import Links
+
+        return Links(self._connection)
+
+    @cached_property
+    def spent(self) -> SpentTokens:
+        """The single-use tokens that were used."""
+        from storage.access.single_use import SpentTokens
+
+        return SpentTokens(self._connection)
 
 
 class MonitoringRepositories(_Group):

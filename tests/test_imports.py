@@ -62,6 +62,8 @@ FENCES = {
     ),
     "PIL": ("aggregator.web.image_scaling", "aggregator.demo.pictures"),
     "cryptography": ("aggregator.config.credential_encryption",),
+    "joserfc": ("aggregator.services.id_tokens", "aggregator.services.single_sign_on"),
+    "webauthn": ("aggregator.review.passkey_ceremonies",),
     "argon2": ("aggregator.config.passwords",),
     "re2": ("aggregator.domain.moderation.conditions",),
     "brotli": ("aggregator.fetching.content_encoding",),

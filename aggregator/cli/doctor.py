@@ -65,6 +65,7 @@ def _examine() -> Sequence[Finding]:
         VISIBILITY,
         container.configuration.check,
         lambda: responding_workers(container),
+        check_provider=container.check_sign_on,
     )
     try:
         return examine_all(subject)

@@ -242,6 +242,7 @@ class Reader:
         """Mount the review desk next to the public app."""
         from aggregator.review.app import create_desk
         from aggregator.review.context import HOME
+        from aggregator.review.entrance import SignInOptions
         from aggregator.web.app import Mounted
 
         settings = self._container.settings
@@ -256,6 +257,7 @@ class Reader:
             pictures=app.state.pictures,
             probe=app.state.probe,
             sections=self._container.sections,
+            sign_in=SignInOptions(settings.local_sign_in, self._container.sign_on, self._container.account_mail),
         )
         return Mounted(app, HOME, desk, prefix=urlsplit(settings.public_url or "").path)
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aggregator.config import option_values
 from aggregator.config.broker_address import COUNTER_FORMS, FORMS
+from aggregator.config.sign_in_options import SIGN_IN_OPTIONS
 from aggregator.domain.settings_schema import (
     FOREVER,
     Option,
@@ -273,4 +274,4 @@ OPTIONS: Mapping[str, Option[Any]] = {
         Option("LOG_LEVEL", one_of(_LEVELS), " or ".join(_LEVELS), "log level", "info"),
         Option("LOG_FORMAT", one_of(_FORMATS), " or ".join(_FORMATS), "format of log lines", "text"),
     )
-}
+} | {option.name: option for option in SIGN_IN_OPTIONS}

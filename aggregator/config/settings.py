@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,7 +27,7 @@ from aggregator.sources import settings as kind_settings
 from aggregator.system import private_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from aggregator.domain.access.accounts import Role
 
 __all__ = ["OPTIONS", "Network", "Rate", "Secret", "Settings"]
 
@@ -34,6 +35,12 @@ KEY_FILE = "secret-key"  # in the data directory
 FROM_FILE = "file "  # begins the origin of a value that was read from a file
 
 _T = TypeVar("_T")
+# How options are written that are None.
+_NONE = {
+    **dict.fromkeys(("HIDDEN_AGE", "STREAM_AGE"), FOREVER),
+    **dict.fromkeys(("RATE_LIMIT", "QUEUE_AGE", "METRICS_NETWORKS"), "off"),
+    "LOCAL_SIGN_IN": "all",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,15 @@ class Settings:
     mail_server: Secret | None
     mail_from: str | None
     mail_to: tuple[str, ...]
+    oidc_issuer: str | None  # None: users sign in here only
+    oidc_client_id: str | None
+    oidc_client_secret: Secret | None
+    oidc_groups: Mapping[str, Role]
+    oidc_groups_claim: str
+    oidc_scope: str
+    oidc_email_domains: tuple[str, ...]  # (): all
+    oidc_label: str | None
+    local_sign_in: frozenset[str] | None  # None: all accounts
     timezone: ZoneInfo
     locale: str
     log_level: str
@@ -101,6 +117,8 @@ class Settings:
             except SettingsError as problem:
                 problems.append(str(problem))
         problems.extend(_incomplete_groups(values))
+        if values.get("oidc_issuer") and not values.get("public_url"):
+            problems.append("AGGREGATOR_OIDC_ISSUER needs AGGREGATOR_PUBLIC_URL, to which the provider returns users.")
         if problems:
             raise SettingsError("\n".join(problems))
         if values["database_url"] is None:
@@ -165,7 +183,12 @@ def every_option() -> list[Option[Any]]:
 
 def _incomplete_groups(values: Mapping[str, Any]) -> list[str]:
     """Return errors about options that must be set together."""
-    groups = (("WEBHOOK_URL", "WEBHOOK_SECRET"), ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"))
+    groups: tuple[tuple[str, ...], ...] = (
+        ("WEBHOOK_URL", "WEBHOOK_SECRET"),
+        ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_GROUPS"),
+    )
+    if values.get("mail_server"):  # processes that send no mail have the others without it
+        groups = (*groups, ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"))
     return [
         f"{', '.join(PREFIX + name for name in names)} go together; set all of them or none."
         for names in groups
@@ -208,9 +231,7 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
 
 def _displayed(option: Option[Any], value: object) -> str:
     if value is None:
-        if option.name in {"HIDDEN_AGE", "STREAM_AGE"}:
-            return FOREVER
-        return "off" if option.name in {"RATE_LIMIT", "QUEUE_AGE", "METRICS_NETWORKS"} else "-"
+        return _NONE.get(option.name, "-")
     if option.name == "SECRET_KEY" and isinstance(value, tuple):
         return "****" if len(value) == 1 else f"**** and {len(value) - 1} former"
     if isinstance(value, Secret):
@@ -226,8 +247,10 @@ def _formatted(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, timedelta):
         return duration_value(value)
-    if isinstance(value, tuple):
-        return ", ".join(str(part) for part in value) or "-"
+    if isinstance(value, (tuple, frozenset)):
+        return ", ".join(sorted(value) if isinstance(value, frozenset) else map(str, value)) or "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={part}" for key, part in value.items()) or "-"
     return str(value)
 
 

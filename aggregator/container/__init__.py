@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from aggregator.domain.source_preview import SourcePreview
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.account_archive import AccountArchiveImport
+    from aggregator.services.account_mail import AccountMail
     from aggregator.services.alert_rounds import AlertNotifier
     from aggregator.services.backfill import Backfill
     from aggregator.services.background_migrations import BackgroundMigrations
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from aggregator.services.profiles import ProfileUpkeep
     from aggregator.services.purge import PurgeService
     from aggregator.services.push_listener import PushListener
+    from aggregator.services.single_sign_on import SingleSignOn
     from aggregator.services.subscribe import Subscription
     from aggregator.services.subscription_lists.importer import Target
     from aggregator.source_api.kind import PollContext
@@ -356,6 +358,29 @@ class Container:
         from aggregator.services.connect_account import AccountConnection
 
         return AccountConnection(self, lambda: self.seal)
+
+    @cached_property
+    def account_mail(self) -> AccountMail:
+        """Mails links to the desk's users."""
+        from aggregator.services.account_mail import AccountMail
+
+        return AccountMail(self.store, lambda: self.settings, self.clock)
+
+    @cached_property
+    def sign_on(self) -> SingleSignOn | None:
+        """The sign-on provider of the review desk; None: the settings name none."""
+        if self.settings.oidc_issuer is None:
+            return None
+        from aggregator.container.sign_on import connect_provider
+
+        return connect_provider(lambda: self.settings, self.clock, self.run, self._clients)
+
+    def check_sign_on(self) -> None:
+        """Check the sign-on provider, if there is one; raise an error about it."""
+        from aggregator.container.sign_on import check_provider
+
+        if self.sign_on is not None:
+            check_provider(self.sign_on, self.settings.public_url or "")
 
     @cached_property
     def _clients(self) -> PollClients:

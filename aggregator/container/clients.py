@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib.metadata import version
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from aggregator.fetching.client import Http
@@ -18,7 +19,7 @@ from aggregator.sources import metered
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aggregator.config.credential_encryption import HeaderCipher
     from aggregator.config.settings import Settings
@@ -94,12 +95,12 @@ class PollClients:
             self._pictures = await self.http(limiter, PICTURE_LIMITS).__aenter__()
         return self._pictures
 
-    def http(self, limiter: RateLimiter, limits: Limits | None = None) -> Http:
-        """Return an HTTP client for sources, which is not open yet."""
+    def http(self, limiter: RateLimiter, limits: Limits | None = None, addresses: Sequence[str] = ()) -> Http:
+        """Return an HTTP client, which is not open yet and may also connect to some private addresses."""
         settings = self._settings()
         return Http(
             user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
-            private_networks=settings.private_networks,
+            private_networks=(*settings.private_networks, *map(ip_network, addresses)),
             rate_limiter=limiter,
             clock=self._clock,
             limits=limits,

@@ -211,8 +211,8 @@ class Http:
             private=private,
         )
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Send a body to a URL from the settings; redirects are not followed.
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Send a body to a URL from the settings; return the response's. Redirects are not followed.
 
         Raises:
             FetchError: it was not accepted; the subclass names the reason.
@@ -226,6 +226,7 @@ class Http:
         if answer.status in REDIRECTS:
             raise RedirectError(f"{display_url(url)} redirects; give the address that it leads to.")
         check_status(url, answer.status, answer.headers, page, None, conditional=False)
+        return page
 
     async def _bounded(
         self,

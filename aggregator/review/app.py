@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from aggregator.domain.access.accounts import Role
 from aggregator.review.auth import Gate
-from aggregator.review.context import HOME, DeskContext, DeskRequest
-from aggregator.review.errors import PROBLEMS, RoleNeededError, SignInNeededError
-from aggregator.review.form import BadFormError, Form
+from aggregator.review.context import HOME, DeskContext
+from aggregator.review.entrance import Entrance, SignInOptions, Work
+from aggregator.review.errors import PROBLEMS
+from aggregator.review.form import BadFormError, Form, fields_in
+from aggregator.review.guard import Guard
 from aggregator.review.multipart import MEDIA_TYPE, read_multipart
-from aggregator.review.sign_in import SignInPages
 from aggregator.web.app import framed
 from aggregator.web.cache_control import NO_STORE
 from aggregator.web.database_threads import DatabaseThreads
@@ -26,7 +26,7 @@ from aggregator.web.pages import Pages
 from aggregator.web.problems import Problems
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from zoneinfo import ZoneInfo
 
     from starlette.requests import Request
@@ -45,6 +45,7 @@ LARGEST_UPLOAD = 3 * 1024 * 1024  # bytes of a form with a file, or with its tex
 _MOST_FIELDS = 3000
 _THREADS = 16  # dedicated threads: public requests can't block staff
 _SIGNING_IN = 2  # threads for password hashing, so that guesses don't block signed-in users
+_AT_PROVIDER = 4  # threads for sign-ins at the provider, which may be slow
 _LONGEST = 60.0  # seconds: adding a source includes a fetch
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -94,6 +95,7 @@ def create_desk(
     sections: Callable[[DeskContext], Iterable[Section]],
     pictures: PictureCache,
     probe: Probe | None = None,
+    sign_in: SignInOptions = SignInOptions(),  # noqa: B008  # it can't change
 ) -> FastAPI:
     """Return the ASGI app, which serves paths below `HOME`.
 
@@ -111,7 +113,8 @@ def create_desk(
     )
     problems = Problems(pages, PROBLEMS, api_prefix=f"{HOME}/api/")
     secure = parts.scheme == "https"
-    gate = Gate(store, keys, secure=secure, hosts=frozenset(filter(None, (parts.netloc,))))
+    hosts = frozenset(filter(None, (parts.netloc,)))
+    gate = Gate(store, keys, secure=secure, hosts=hosts, local=sign_in.local)
     desk = DeskContext(store, clock, pages, secure, pictures)
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     framed(
@@ -122,24 +125,34 @@ def create_desk(
         prefix=parts.path,
         within=[Middleware(DeskHeaders, frames=pages.frames)],
     )
-    _add_routes(app, desk, gate, sections(desk), probe)
+    _add_routes(app, desk, gate, Entrance(desk, gate, sign_in, keys, public_url), sections(desk), probe)
     return app
 
 
-def _add_routes(app: FastAPI, desk: DeskContext, gate: Gate, sections: Iterable[Section], probe: Probe | None) -> None:
+def _add_routes(
+    app: FastAPI,
+    desk: DeskContext,
+    gate: Gate,
+    entrance: Entrance,
+    sections: Iterable[Section],
+    probe: Probe | None,
+) -> None:
     """Add the routes, and the role that each change needs, by path, as `app.state.roles`."""
     threads = DatabaseThreads(probe, most=_THREADS, longest=_LONGEST)
-    hashing = DatabaseThreads(probe, most=_SIGNING_IN, longest=_LONGEST)
-    entrance = SignInPages(desk, gate)
-    app.router.routes.append(Route(f"{HOME}/sign-in", _open(threads, entrance.show), methods=["GET"]))
-    app.router.routes.append(Route(f"{HOME}/sign-in", _open(hashing, entrance.sign_in), methods=["POST"]))
+    counts = {Work.HASHING: _SIGNING_IN, Work.PROVIDER: _AT_PROVIDER}
+    others = {work: DatabaseThreads(probe, most=most, longest=_LONGEST) for work, most in counts.items()}
+    for found in entrance.open_routes():
+        endpoint = _open(others.get(found.work, threads), found.handle)
+        app.router.routes.append(Route(found.path, endpoint, methods=[found.method]))
+    guard = Guard(desk, gate, entrance.confirmation)
     app.state.roles = {}
-    for section in (entrance, *sections):
+    for section in (*entrance.sections(), *sections):
         for route in section.routes():
-            endpoint = _guarded(desk, gate, threads, route)
             if route.method == "POST":
                 app.state.roles[HOME + route.path] = route.role
-            app.router.routes.append(Route(HOME + route.path, endpoint, methods=[route.method]))
+            added = Route(HOME + route.path, _guarded(guard, threads, route), methods=[route.method])
+            guard.add(route, added)
+            app.router.routes.append(added)
 
 
 def _open(
@@ -154,54 +167,15 @@ def _open(
     return endpoint
 
 
-def _guarded(
-    desk: DeskContext, gate: Gate, threads: DatabaseThreads, route: DeskRoute
-) -> Callable[[Request], Awaitable[Response]]:
+def _guarded(guard: Guard, threads: DatabaseThreads, route: DeskRoute) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint that checks the session and role and, for changes, the form token."""
 
     async def endpoint(request: Request) -> Response:
         form = await _form(request, uploads=route.uploads)
-        response = await threads.run(_enter, desk, gate, route, request, form)
+        response = await threads.run(guard.enter, route, request, form)
         return response if isinstance(response, Response) else await response
 
     return endpoint
-
-
-def _enter(
-    desk: DeskContext, gate: Gate, route: DeskRoute, request: Request, form: Form
-) -> Response | Awaitable[Response]:
-    now = desk.clock()
-    changes = route.method != "GET"
-    present = gate.present(request, now)
-    if present is None:
-        if changes or request.headers.get("x-desk"):
-            raise SignInNeededError(
-                "You are signed out, so nothing was changed. Sign in in another tab, come back and try again."
-            )
-        return _to_sign_in(desk, request)
-    if changes:
-        gate.check(request, present.session, form.text("csrf", most=200))
-    if not present.account.role.may(route.role):
-        raise RoleNeededError(_role_needed(route.role, present.account.role))
-    query = Form(_fields(request.url.query))
-    return route.handle(
-        DeskRequest(request, present.account, gate.token(present.session), query, form, now, present.session)
-    )
-
-
-def _to_sign_in(desk: DeskContext, request: Request) -> Response:
-    path = request.url.path
-    here = path[path.index(HOME) :] if HOME in path else HOME
-    target = here + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(desk.pages.link(f"{HOME}/sign-in?next={quote(target, safe='/')}"), status_code=303)
-
-
-def _role_needed(needed: Role, current: Role) -> str:
-    return f"This needs the role {needed}; yours is {current}. An admin can change it."
-
-
-def _article(role: Role) -> str:
-    return f"an {role}" if role in {Role.EDITOR, Role.ADMIN} else f"a {role}"
 
 
 async def _form(request: Request, *, uploads: bool = False) -> Form:
@@ -224,11 +198,4 @@ async def _form(request: Request, *, uploads: bool = False) -> Form:
             raise BadFormError(f"The form is larger than {largest // 1024} KB.")
     if with_file:
         return read_multipart(request.headers["content-type"], bytes(body))
-    return Form(_fields(bytes(body).decode("ascii", "replace")))
-
-
-def _fields(encoded: str) -> Mapping[str, Sequence[str]]:
-    try:
-        return parse_qs(encoded, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
-    except ValueError:
-        raise BadFormError(f"The form must be UTF-8 with at most {_MOST_FIELDS} fields.") from None
+    return Form(fields_in(bytes(body).decode("ascii", "replace")))

@@ -4,50 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import re
 import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.config import passwords
+from aggregator.review.attempts import Attempts, subjects_of, succeeded
 from aggregator.review.context import HOME
-from aggregator.review.errors import ForeignFormError, TooManyTriesError
+from aggregator.review.errors import ForeignFormError, PasskeyNeededError
+from aggregator.review.one_time import OneTimeTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from aggregator.domain.access.accounts import Account
+    from aggregator.domain.access.accounts import Account, ProviderSession
     from aggregator.domain.secrets import Secret
     from storage.store import Store, Transaction
 
 LASTS = timedelta(hours=12)  # maximum duration of a session
 IDLE = timedelta(hours=2)  # maximum time between two requests
 _NOTED = timedelta(minutes=1)  # interval at which the last use of a session is stored
-_COUNTED = timedelta(days=1)  # how long failed attempts are counted
-_FIRST_PAUSE = timedelta(seconds=30)
+CONFIRMED = timedelta(minutes=10)  # how long a user's proof of who they are is enough for changes of accounts
 _TOKEN_BYTES = 32
 _OURS = frozenset({"same-origin", "none"})
-
-
-class Limit(NamedTuple):
-    """Number of failed attempts before sign-ins pause, and the longest pause; pauses double."""
-
-    tries: int
-    longest: timedelta
-
-
-# Guesses from one address are paused for a long time. Guesses at one name from many addresses pause its owner for at
-# most half a minute at a time, which leaves about three thousand guesses a day.
-_LIMITS = {
-    "both": Limit(5, timedelta(minutes=15)),
-    "address": Limit(20, timedelta(minutes=15)),
-    "name": Limit(50, _FIRST_PAUSE),
-}
 
 
 class Present(NamedTuple):
@@ -55,18 +39,32 @@ class Present(NamedTuple):
 
     account: Account
     session: str  # its token
+    confirmed: datetime | None = None  # when the user last proved who they are
+
+    def is_confirmed(self, now: datetime) -> bool:
+        """Return whether the user has proved recently who they are."""
+        return self.confirmed is not None and now - self.confirmed <= CONFIRMED
 
 
 class Gate:
     """Creates and checks sessions and form tokens."""
 
     def __init__(
-        self, store: Store, keys: Callable[[], tuple[Secret, ...]], *, secure: bool, hosts: frozenset[str]
+        self,
+        store: Store,
+        keys: Callable[[], tuple[Secret, ...]],
+        *,
+        secure: bool,
+        hosts: frozenset[str],
+        local: frozenset[str] | None = None,
     ) -> None:
         self._store = store
         self._keys = keys  # the present one, then former ones
         self._secure = secure
         self._hosts = hosts  # accepted besides the request's own host
+        self._local = local  # the names that may sign in with a password or passkey; None: all
+        self.attempts = Attempts(store)
+        self.tokens = OneTimeTokens(keys)
         self._cookie = "__Host-desk" if secure else "desk"
         self._form_cookie = "__Host-desk-form" if secure else "desk-form"
 
@@ -80,27 +78,39 @@ class Gate:
         digest = _digest(token)
         with self._store.reading() as tx:
             found = tx.access.accounts.session(digest, now, idle=IDLE)
-        if found is None:
+        if found is None or (found.account.is_local and not self.allows(found.account.name)):
             return None
         if now - found.last_used >= _NOTED:
             with self._store.writing(lock_stream=False) as tx:
                 tx.access.accounts.touch(digest, now)
-        return Present(found.account, token)
+        return Present(found.account, token, found.confirmed)
 
-    def begin(self, tx: Transaction, account: Account, now: datetime) -> str:
+    def begin(self, tx: Transaction, account: Account, now: datetime, provider: ProviderSession | None = None) -> str:
         """Start a new session and return its token; earlier tokens stay unknown, which prevents session fixation."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        tx.access.accounts.open(_digest(token), account.id, now, now + LASTS)
+        tx.access.accounts.open(_digest(token), account.id, now, now + LASTS, provider=provider)
         return token
 
     def hand_over(self, answer: Response, token: str) -> None:
         """Set the session cookie."""
         answer.set_cookie(self._cookie, token, path="/", secure=self._secure, httponly=True, samesite="lax")
 
-    def end(self, tx: Transaction, answer: Response, token: str) -> None:
-        """End the session and delete its cookie."""
-        tx.access.accounts.close(_digest(token))
+    def end(self, tx: Transaction, answer: Response, token: str) -> str | None:
+        """End the session and delete its cookie; return the sign-on provider's encrypted ID token."""
         answer.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
+        return tx.access.accounts.close(_digest(token))
+
+    def confirm(self, tx: Transaction, token: str, now: datetime) -> None:
+        """Record that the user of a session has proved again who they are."""
+        tx.access.accounts.confirm(_digest(token), now)
+
+    def set_pending(self, tx: Transaction, token: str, sealed: str | None) -> None:
+        """Store the encrypted form that waits for a confirmation."""
+        tx.access.accounts.set_pending(_digest(token), sealed)
+
+    def pending(self, tx: Transaction, token: str) -> str | None:
+        """Return the encrypted form that waits for a confirmation."""
+        return tx.access.accounts.pending(_digest(token))
 
     # Forms
 
@@ -135,96 +145,82 @@ class Gate:
 
     # Signing in
 
+    def may_sign_in_here(self, account: Account) -> bool:
+        """Return whether an account may sign in with a password or passkey."""
+        return account.is_local and account.disabled is None and self.allows(account.name)
+
+    def allows(self, name: str) -> bool:
+        """Return whether the settings allow a name to sign in here."""
+        return self._local is None or name in self._local
+
     def sign_in(self, name: str, password: str, address: str, now: datetime) -> tuple[Account, str] | None:
         """Return the account and the token of a new session, or None if name or password is incorrect.
 
         Raises:
+            PasskeyNeededError: they are correct, but the user must use a passkey, too.
             TooManyTriesError: attempts are paused after too many failures.
         """
-        subjects = _subjects(name, address)
-        with self._store.reading() as tx:  # refused attempts write nothing
-            until = tx.access.accounts.blocked(list(subjects.values()), now)
-            hash_ = tx.access.accounts.password_of(name)
-        if until is not None:
-            raise _pausing(until, now)
-        count = self._count(subjects, now)
-        if not passwords.fits(hash_, password):
-            self._note_failure(name, address, count, now)
+        hash_ = self._checked(name, password, address, now)
+        if hash_ is None:
             return None
+        subjects = subjects_of(name, address)
         with self._store.writing() as tx:
             account = tx.access.accounts.get(name)
             if account is None or account.disabled is not None or tx.access.accounts.password_of(name) != hash_:
                 return None  # the account changed during the check
-            if hash_ is not None and passwords.is_outdated(hash_):
+            if passwords.is_outdated(hash_):
                 tx.access.accounts.rehash(account.id, passwords.hashed(password))
-            tx.access.accounts.forgive([subjects["both"], subjects["name"]])
-            tx.access.accounts.uncount(subjects["address"], _LIMITS["address"].tries)
-            token = self.begin(tx, account, now)
-            tx.moderation.audit.note(now, account.name, "signed in", f"account:{account.name}", {"address": address})
+            succeeded(tx, subjects)
+            needs_passkey = account.passkey_required and bool(tx.access.passkeys.of(account.id))
+            token = "" if needs_passkey else self.enter(tx, account, address, now)
+        if needs_passkey:
+            raise PasskeyNeededError("The password is correct. Now use your passkey to sign in.")
         return account, token
 
-    def _count(self, subjects: dict[str, str], now: datetime) -> int:
-        """Count an attempt as failed before it is checked; a successful one is subtracted afterwards.
-
-        Counting afterwards would let concurrent attempts exceed the limit. Returns the number of attempts for this name
-        from this address.
+    def is_confirmed_by(self, name: str, password: str, address: str, now: datetime) -> bool:
+        """Return whether a signed-in user knows their password.
 
         Raises:
-            TooManyTriesError: too many attempts have failed or are in progress.
+            TooManyTriesError: attempts are paused after too many failures.
         """
+        if self._checked(name, password, address, now) is None:
+            return False
         with self._store.writing(lock_stream=False) as tx:
-            counts = tx.access.accounts.count_attempt(list(subjects.values()), now, since=now - _COUNTED)
-            until = tx.access.accounts.blocked(list(subjects.values()), now)
-            if until is not None:
-                raise _pausing(until, now)  # rolls the count back
-            for kind, subject in subjects.items():
-                over, limit = counts[subject] - _LIMITS[kind].tries, _LIMITS[kind]
-                if over >= 0:
-                    tx.access.accounts.block(subject, now + _pause(over, limit))
-        return counts[subjects["both"]]
+            succeeded(tx, subjects_of(name, address))
+        return True
 
-    def _note_failure(self, name: str, address: str, count: int, now: datetime) -> None:
-        """Log the first failure and each that extends the pause, so that the audit log stays small."""
-        if 1 < count < _LIMITS["both"].tries:
-            return
-        with self._store.writing() as tx:
-            subject = f"account:{name}" if tx.access.accounts.get(name) is not None else "account:unknown"
-            tx.moderation.audit.note(
-                now, "somebody", "failed to sign in", subject, {"address": address, "tries": count}
-            )
+    def enter(
+        self,
+        tx: Transaction,
+        account: Account,
+        address: str,
+        now: datetime,
+        how: Mapping[str, str] | None = None,
+        provider: ProviderSession | None = None,
+    ) -> str:
+        """Begin the session of a user who proved who they are, with an entry in the audit log; return its token."""
+        token = self.begin(tx, account, now, provider)
+        detail = {"address": address, **(how or {})}
+        tx.moderation.audit.note(now, account.name, "signed in", f"account:{account.name}", detail)
+        return token
+
+    def _checked(self, name: str, password: str, address: str, now: datetime) -> str | None:
+        """Return the hash of a correct password, or None."""
+        subjects = subjects_of(name, address)
+        self.attempts.check(subjects, now)
+        with self._store.reading() as tx:
+            hash_ = tx.access.accounts.password_of(name) if self.allows(name) else None
+        count = self.attempts.count(subjects, now)
+        if not passwords.fits(hash_, password):
+            self.attempts.note_failure(subjects, count, now, {"name": name, "address": address})
+            return None
+        return hash_
 
 
 def safe_next(path: str) -> str:
     """Return the page to open after sign-in: `path` if it is a page of the desk, else the queue."""
     fits = re.fullmatch(rf"{HOME}(/[a-z0-9/_-]*)?(\?[A-Za-z0-9=&%+._~:-]*)?", path)
     return path if fits and "//" not in path else HOME
-
-
-def client_of(request: Request) -> str:
-    """Return the key under which attempts of an address are counted; IPv6 addresses count by network."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "unknown"
-    if address.version == 6:  # noqa: PLR2004
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
-
-
-def _subjects(name: str, address: str) -> dict[str, str]:
-    who = hashlib.sha256(name.encode()).hexdigest()[:32]  # people type passwords there by mistake
-    return {"both": f"both:{who}:{address}", "address": f"address:{address}", "name": f"name:{who}"}
-
-
-def _pause(over: int, limit: Limit) -> timedelta:
-    return min(_FIRST_PAUSE * (1 << min(over, 10)), limit.longest)
-
-
-def _pausing(until: datetime, now: datetime) -> TooManyTriesError:
-    seconds = max(int((until - now).total_seconds()) + 1, 1)
-    wait = f"{seconds} seconds" if seconds < 100 else f"{seconds // 60 + 1} minutes"  # noqa: PLR2004
-    return TooManyTriesError(f"Too many failed sign-ins. Try again in {wait}.", seconds)
 
 
 def _form_token(secret: Secret, session: str) -> str:

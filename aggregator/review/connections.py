@@ -54,10 +54,10 @@ class ConnectionPages:
     def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/connections", Role.ADMIN, self.page)
-        yield DeskRoute("POST", "/connections", Role.ADMIN, self.begin)
+        yield DeskRoute("POST", "/connections", Role.ADMIN, self.begin, confirm=True)
         # A navigation from the network. Its `state`, which only this user's begin gave away, is its form token.
         yield DeskRoute("GET", "/connections/callback", Role.ADMIN, self.finish)
-        yield DeskRoute("POST", "/connections/{key}/remove", Role.ADMIN, self.remove)
+        yield DeskRoute("POST", "/connections/{key}/remove", Role.ADMIN, self.remove, confirm=True)
 
     def page(self, request: DeskRequest) -> Response:
         """Show all tokens and the form."""

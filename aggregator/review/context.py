@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote
 
@@ -53,10 +53,19 @@ class DeskRequest:
     form: Form  # empty unless POST
     now: datetime
     session: str  # token of the session, for sign-out
+    is_confirmed: bool = False  # whether the user has proved recently who they are
 
     def may(self, role: str) -> bool:
         """Return whether the user has a role, for templates."""
         return self.account.role.may(Role(role))
+
+    def confirmed(self) -> DeskRequest:
+        """Return the same request after its user confirmed who they are."""
+        return replace(self, is_confirmed=True)
+
+    def as_request(self, http: Request, query: Form, form: Form) -> DeskRequest:
+        """Return another request of the same user."""
+        return replace(self, http=http, query=query, form=form)
 
     @property
     def is_partial(self) -> bool:
@@ -73,6 +82,7 @@ class DeskRoute:
     role: Role
     handle: Callable[[DeskRequest], Response | Awaitable[Response]]  # in a thread; an awaitable on the event loop
     uploads: bool = False  # its form may carry a file
+    confirm: bool = False  # the user must have proved recently who they are
 
 
 class Section(Protocol):

@@ -36,6 +36,12 @@ class ConflictError(BadRequestError):
     code = "conflict"
 
 
+class PasskeyNeededError(BadRequestError):
+    """The password is correct, but the user must use a passkey, too."""
+
+    code = "passkey-needed"
+
+
 class TooManyTriesError(BadRequestError):
     """Too many sign-in attempts have failed."""
 
@@ -52,5 +58,6 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "foreign-form": ProblemKind(HTTPStatus.FORBIDDEN, "Form expired", "The form has expired or is from another site."),
     "bad-form": ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "Check the form", "A field is invalid."),
     "conflict": ProblemKind(HTTPStatus.CONFLICT, "Not possible now", "The item or setting has changed."),
+    "passkey-needed": ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "Passkey required", "The password is not enough."),
     "too-many-tries": ProblemKind(HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts", "Too many failed sign-ins."),
 }

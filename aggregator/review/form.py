@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs, urlencode
 
 from aggregator.domain.errors import BadRequestError
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _LARGEST_ID = 2**63 - 1
+_MOST_FIELDS = 3000
 
 
 _ID = re.compile(r"[1-9][0-9]{0,18}")  # longer texts would make int() fail
@@ -47,6 +49,10 @@ class Form:
         """Return an uploaded file, or None if the field is empty."""
         upload = self._files.get(name)
         return upload if upload and upload.body else None
+
+    def encoded(self) -> str:
+        """Return the fields without the form token, URL-encoded."""
+        return urlencode({name: values for name, values in self._fields.items() if name != "csrf"}, doseq=True)
 
     def texts(self, name: str) -> list[str]:
         """Return every value of a field."""
@@ -123,3 +129,15 @@ class Form:
     def checked(self, name: str) -> bool:
         """Return whether a box is checked."""
         return bool(self.text(name))
+
+
+def fields_in(encoded: str) -> Mapping[str, Sequence[str]]:
+    """Return the fields of a URL-encoded form or query.
+
+    Raises:
+        BadFormError: it is not UTF-8, or has too many fields.
+    """
+    try:
+        return parse_qs(encoded, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise BadFormError(f"The form must be UTF-8 with at most {_MOST_FIELDS} fields.") from None

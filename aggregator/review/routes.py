@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aggregator.review.accounts import UserPages
 from aggregator.review.connections import ConnectionPages
 from aggregator.review.decisions import DecisionPages
 from aggregator.review.editorial import EditorialPages
@@ -70,6 +69,5 @@ def sections(
     yield FreezePages(desk)
     yield IncidentPages(desk)
     yield HistoryPages(desk)
-    yield UserPages(desk)
     yield ConnectionPages(desk, connection, public_url)
     desk.banners.extend([partial(freeze_banners, desk.pages.dates), alert_banners])

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from aggregator.domain.access.accounts import Role
-from aggregator.domain.access.desk_settings import LONGEST_EMAIL, LONGEST_VIEW_NAME, MOST_VIEWS, Layout, is_email
+from aggregator.domain.access.desk_settings import LONGEST_VIEW_NAME, MOST_VIEWS, Layout
 from aggregator.domain.errors import NotFoundError
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError, id_in
@@ -43,16 +43,14 @@ class ViewPages:
         return self._desk.onward(HOME + _query(request))
 
     def digest(self, request: DeskRequest) -> Response:
-        """Set the user's e-mail address, and whether a daily summary is sent there."""
-        email, wants = request.form.text("email", most=LONGEST_EMAIL), request.form.checked("digest")
-        if email and not is_email(email):
-            raise BadFormError(f"{email[:80]!r} isn't an e-mail address.")
-        if wants and not email:
-            raise BadFormError("Enter the e-mail address to which the summary is sent.")
+        """Set whether a daily summary is sent to the user's e-mail address, once that is confirmed."""
+        wants = request.form.checked("digest")
         with self._desk.store.writing() as tx:
             former = tx.access.settings.get(request.account.id)
+            if wants and former.email is None:
+                raise BadFormError("Set the e-mail address first to which the summary is sent.")
             begun = {} if former.digest or not wants else {"digest_sent": request.now}  # the first one comes tomorrow
-            tx.access.settings.change(request.account.id, email=email or None, digest=wants, **begun)
+            tx.access.settings.change(request.account.id, digest=wants, **begun)
             subject = f"account:{request.account.name}"
             detail = {"to": {"daily_summary": wants}}
             tx.moderation.audit.note(request.now, request.account.name, "changed their settings", subject, detail)

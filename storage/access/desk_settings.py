@@ -12,6 +12,7 @@ from storage.engine import upsert
 from storage.tables.access import account, desk_setting, saved_view
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -39,12 +40,18 @@ class DeskSettingsTable:
         row = self._connection.execute(chosen).one_or_none()
         if row is None:
             return DeskSettings()
-        return DeskSettings(Layout(row.layout), row.email, row.digest, row.digest_sent)
+        return DeskSettings(Layout(row.layout), row.email, row.digest, row.digest_sent, row.email_confirmed)
 
     def change(self, account_id: int, **values: Any) -> None:  # noqa: ANN401  # columns of different types
         """Set columns of a user's settings."""
         statement = upsert.statement(self._connection, desk_setting, index=["account_id"], changing=[*values])
         self._connection.execute(statement.values(account_id=account_id, **values))
+
+    def emails(self) -> Mapping[int, tuple[str, bool]]:
+        """Return the e-mail addresses by account, and whether each is confirmed."""
+        columns = desk_setting.c.account_id, desk_setting.c.email, desk_setting.c.email_confirmed
+        rows = self._connection.execute(select(*columns).where(desk_setting.c.email.is_not(None)))
+        return {row.account_id: (row.email, row.email_confirmed is not None) for row in rows}
 
     def views(self, account_id: int) -> list[SavedView]:
         """Return the saved views of a user, by name."""
@@ -70,10 +77,11 @@ class DeskSettingsTable:
     def claim_digests(self, now: datetime, before: datetime, limit: int) -> list[DigestReceiver]:
         """Claim the summaries of users whose last one was before a time: no other worker sends them."""
         due = or_(desk_setting.c.digest_sent.is_(None), desk_setting.c.digest_sent < before)
+        has_digest = desk_setting.c.digest & desk_setting.c.email_confirmed.is_not(None)
         chosen = (
             select(account.c.id, account.c.name, desk_setting.c.email, desk_setting.c.digest_sent, account.c.role)
             .join(desk_setting, desk_setting.c.account_id == account.c.id)
-            .where(desk_setting.c.digest, desk_setting.c.email.is_not(None), account.c.disabled.is_(None), due)
+            .where(has_digest, account.c.disabled.is_(None), due)
             .order_by(account.c.id)
             .limit(limit)
             .with_for_update(of=desk_setting, skip_locked=True)

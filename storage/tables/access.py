@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -45,11 +47,15 @@ account = Table(
     Column("id", big_integer, primary_key=True, autoincrement=True),
     Column("name", Text, nullable=False, unique=True),
     Column("role", Text, nullable=False),
-    Column("password", Text, nullable=False),  # its argon2id hash
+    Column("password", Text, nullable=False),  # its argon2id hash; "" for users of a sign-on provider
     Column("created", UtcDateTime, nullable=False),
     Column("password_set", UtcDateTime, nullable=False),
     Column("last_sign_in", UtcDateTime),
     Column("disabled", UtcDateTime),
+    Column("issuer", Text),  # the sign-on provider, and its id of the user
+    Column("subject", Text),
+    Column("passkey_required", Boolean, nullable=False, server_default=false()),  # after the password
+    Index("uq_account_subject", "issuer", "subject", unique=True),
     sqlite_autoincrement=True,
 )
 # Sessions, of whose tokens only digests are stored.
@@ -61,8 +67,46 @@ session = Table(
     Column("created", UtcDateTime, nullable=False),
     Column("last_used", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime, nullable=False),
+    Column("confirmed", UtcDateTime),  # when the user last proved who they are
+    Column("provider_session", Text),  # digest of the provider's id of its session
+    Column("id_token", Text),  # of the sign-on provider, encrypted; needed for signing out there
+    Column("pending", Text),  # the form that waits for a confirmation, encrypted
     Index("ix_session_account_id", "account_id"),
     Index("ix_session_expires", "expires"),
+    Index("ix_session_provider_session", "provider_session"),
+)
+# Public keys of passkeys.
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("account_id", big_integer, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("credential", Text, nullable=False, unique=True),  # the authenticator's id of it, in base64url
+    Column("name", Text, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),  # in COSE's form
+    Column("sign_count", BigInteger, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("last_used", UtcDateTime),
+    Index("ix_passkey_account_id", "account_id"),
+    sqlite_autoincrement=True,
+)
+# Links that were mailed or handed over, of whose tokens only digests are stored. Using one deletes it.
+account_link = Table(
+    "account_link",
+    metadata,
+    Column("account_id", big_integer, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", Text, primary_key=True),
+    Column("purpose", Text, nullable=False),  # "password" or "email"
+    Column("email", Text),  # the address that the link confirms
+    Column("expires", UtcDateTime, nullable=False),
+    Index("ix_account_link_account_id", "account_id"),
+)
+# Digests of single-use tokens that were used, until they expire.
+spent_token = Table(
+    "spent_token",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("expires", UtcDateTime, nullable=False),
 )
 # Failed sign-ins, by account name ("name:ana") and origin ("address:192.0.2.7").
 sign_in_failure = Table(
@@ -81,6 +125,7 @@ desk_setting = Table(
     Column("layout", Text, nullable=False, server_default="cards"),  # of the queue: "cards" or "list"
     Column("email", Text),
     Column("digest", Boolean, nullable=False, server_default=false()),  # a daily summary by e-mail
+    Column("email_confirmed", UtcDateTime),  # when the user opened the link that was mailed there
     Column("digest_sent", UtcDateTime),  # when the last one was claimed by the worker that sends it
     Index(
         "ix_desk_setting_digest",

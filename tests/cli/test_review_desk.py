@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.container import utc_now
+from aggregator.domain.access.accounts import Passkey, Role
 from aggregator.domain.source import OnEdit, Policy
 from tests.building import add_source, an_activity, ingest_now
 
@@ -38,6 +40,36 @@ def test_accounts_are_added_listed_and_changed(cli: CommandLine) -> None:
     assert "password" not in str(listed)
     assert "only admin" in cli("user", "set", "ana", "--disable", code=2).stderr
     assert "only admin" in cli("user", "set", "ana", "--role", "editor", code=2).stderr
+
+
+def test_links_addresses_and_passkeys_of_accounts(cli: CommandLine, sqlite_store: Store) -> None:
+    cli("user", "add", "ana", "--role", "admin", "--generate")
+    with sqlite_store.writing() as tx:
+        ana = tx.access.accounts.get("ana")
+        assert ana is not None
+        tx.access.passkeys.add(Passkey(0, ana.id, "AAAA", "Phone", b"key", 0, utc_now()))
+        tx.access.accounts.require_passkey(ana.id, required=True)
+        tx.access.accounts.add("mira", Role.EDITOR, "", utc_now(), issuer="https://id.example", subject="7")
+
+    link = cli("user", "link", "ana").stdout.strip()
+    warned = cli("user", "set", "ana", "--email", "ana@portal.example")
+    before = cli.json("user", "list")
+    shown = cli("user", "list").stdout
+    cli("user", "set", "ana", "--remove-passkeys", "--email", "")
+    after = cli.json("user", "list")
+
+    assert re.fullmatch(r"http://127\.0\.0\.1:8080/review/new-password\?token=[A-Za-z0-9_-]{43}", link)
+    assert "can't be confirmed" in warned.stderr
+    keys = ("email", "email_confirmed", "passkeys", "passkey_required", "issuer")
+    assert [before[0][key] for key in keys] == ["ana@portal.example", False, 1, True, None]
+    assert [after[0][key] for key in keys] == [None, False, 0, False, None]
+    assert "ana@portal.example (not confirmed)" in shown
+    assert "password, 1 passkey" in shown
+    assert "https://id.example" in shown
+    assert "no confirmed e-mail address" in cli("user", "link", "ana", "--mail", code=2).stderr
+    for words in (("set", "mira", "--role", "admin"), ("set", "mira", "--generate"), ("link", "mira")):
+        assert "signs in at https://id.example" in cli("user", *words, code=2).stderr
+    assert "isn't an e-mail address" in cli("user", "set", "ana", "--email", "a@b, c@d", code=2).stderr
 
 
 @pytest.mark.parametrize(

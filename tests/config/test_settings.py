@@ -96,6 +96,11 @@ def test_an_empty_variable_is_not_set() -> None:
         ("RATE_LIMIT", "off", None),
         ("RATE_STORE", "redis://:p@r:6379/1", "redis://:p@r:6379/1"),
         ("BROKER_URL", "amqp://me:p@r:5672//", "amqp://me:p@r:5672//"),
+        ("LOCAL_SIGN_IN", "", None),
+        ("LOCAL_SIGN_IN", "None", frozenset()),
+        ("LOCAL_SIGN_IN", "rescue, ana", frozenset({"rescue", "ana"})),
+        ("OIDC_EMAIL_DOMAINS", "Example.org, example.com", ("example.org", "example.com")),
+        ("OIDC_SCOPE", "openid groups", "openid groups"),
     ],
 )
 def test_good_values(name: str, value: str, read: object) -> None:
@@ -155,6 +160,15 @@ def test_good_values(name: str, value: str, read: object) -> None:
         ("RATE_LIMIT", "300/week"),
         ("RATE_LIMIT", "many/minute"),
         ("RATE_STORE", "memcached://r"),
+        ("OIDC_ISSUER", "http://id.example"),
+        ("OIDC_ISSUER", "https://id.example/?a=b"),
+        ("OIDC_GROUPS", "comms"),
+        ("OIDC_GROUPS", "comms=owner"),
+        ("OIDC_GROUPS", "=editor"),
+        ("OIDC_SCOPE", "profile"),
+        ("OIDC_EMAIL_DOMAINS", "@example.org"),
+        ("OIDC_CLIENT_SECRET", "short"),
+        ("LOCAL_SIGN_IN", "a b"),
     ],
 )
 def test_a_wrong_value_names_itself_and_what_is_allowed(name: str, value: str) -> None:
@@ -195,11 +209,33 @@ def test_a_password_in_a_wrong_address_does_not_show() -> None:
         ("RATE_LIMIT", "off", "off"),
         ("RATE_STORE", "rediss://me:p@p@r:6379/1", "rediss://me:****@r:6379/1"),
         ("RATE_STORE", "memory://", "memory://"),
+        ("LOCAL_SIGN_IN", "", "all"),
+        ("LOCAL_SIGN_IN", "zoe,ana", "ana, zoe"),
     ],
 )
 def test_how_values_are_shown(name: str, value: str, shown: str) -> None:
     rows = {variable: as_shown for variable, as_shown, _, _ in _read(**{name: value}).rows()}
     assert rows[f"AGGREGATOR_{name}"] == shown
+
+
+OIDC = {"OIDC_CLIENT_ID": "desk", "OIDC_GROUPS": "cn=a,ou=b=editor; web=admin", "PUBLIC_URL": "https://x.example"}
+
+
+def test_the_provider_s_settings_belong_together() -> None:
+    settings = _read(OIDC_ISSUER="https://id.example/", **OIDC)  # compared byte for byte
+    rows = {variable: shown for variable, shown, _, _ in settings.rows()}
+    assert (settings.oidc_issuer, rows["AGGREGATOR_OIDC_ISSUER"]) == ("https://id.example/",) * 2
+    assert rows["AGGREGATOR_OIDC_GROUPS"] == "cn=a,ou=b=editor, web=admin"
+    with pytest.raises(SettingsError, match="go together"):
+        _read(OIDC_ISSUER="https://id.example")
+    with pytest.raises(SettingsError, match="needs AGGREGATOR_PUBLIC_URL"):
+        _read(**{**OIDC, "OIDC_ISSUER": "https://id.example", "PUBLIC_URL": ""})
+
+
+def test_a_mail_server_needs_addresses_and_not_the_other_way_round() -> None:
+    _read(MAIL_FROM="a@portal.example", MAIL_TO="b@portal.example")
+    with pytest.raises(SettingsError, match="go together"):
+        _read(MAIL_SERVER="smtp://127.0.0.1", MAIL_FROM="a@portal.example")
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -31,7 +31,7 @@ def _settings(service: Service, folder: Path) -> Settings:
         "secret_key": "k" * 43,
         "broker_url": "redis://:word@redis:6379/0",
         **dict.fromkeys(("x_bearer_token", "x_client_secret", "rate_store", "replica_url", "direct_database_url"), ""),
-        **dict.fromkeys(("webhook_url", "webhook_secret", "mail_server", "youtube_api_key"), ""),
+        **dict.fromkeys(("webhook_url", "webhook_secret", "mail_server", "youtube_api_key", "oidc_client_secret"), ""),
     }
     environ = dict(service.environment)
     for name, value in environ.items():

@@ -29,6 +29,7 @@ from aggregator.domain.secrets import Secret
 from aggregator.domain.source import Place
 from aggregator.domain.source_preview import PreviewedEntry, SourcePreview, entry_notes
 from aggregator.review.app import create_desk
+from aggregator.review.entrance import SignInOptions
 from aggregator.review.routes import sections
 from aggregator.services.editorial import publish
 from aggregator.services.subscription_lists.importer import Target, import_document
@@ -138,10 +139,13 @@ class Visitor:
         found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.get("/review/account").text)
         return found[1] if found else ""
 
+    def open_csrf(self, path: str) -> str:
+        """Return the token of the forms of a page that needs no session."""
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.get(path).text)
+        return found[1] if found else ""
+
     def sign_in(self, name: str, password: str = PASSWORD, **fields: str) -> Answer:
-        page = self.get("/review/sign-in")
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
-        token = found[1] if found else ""
+        token = self.open_csrf("/review/sign-in")
         return self.post("/review/sign-in", {"name": name, "password": password, **fields}, csrf=token)
 
     def _ask(self, request: Request) -> Answer:
@@ -271,9 +275,16 @@ def installed(
     connection: Connection | None = None,
     keys: Sequence[Secret] = (SECRET,),
     fetch: Callable[[str], bytes] | None = None,
+    host: str | None = None,
+    sign_in: Callable[[str], SignInOptions] = lambda _: SignInOptions(),
 ) -> Iterator[Installation]:
-    """Serve a store until the block ends; readers don't cache, so that each request sees all decisions."""
+    """Serve a store until the block ends; readers don't cache, so that each request sees all decisions.
+
+    With a `host`, the public URL has it and the port. `sign_in` gets the address.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
+    address = f"http://{host or '127.0.0.1'}:{listener.getsockname()[1]}"
+    public_url = address if host else public_url
     reader = app_of(store, clock=clock, public_url=public_url, fetch=fetch)
     desk = create_desk(
         store,
@@ -284,6 +295,7 @@ def installed(
         trusted_proxies=(),
         keys=lambda: tuple(keys),
         pictures=reader.state.pictures,
+        sign_in=sign_in(address),
         sections=lambda desk: sections(
             desk,
             publish=publish,
@@ -304,7 +316,7 @@ def installed(
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield Installation(store, clock, desk, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield Installation(store, clock, desk, address)
     finally:
         server.should_exit = True
         reader.state.live.end()

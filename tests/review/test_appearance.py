@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_core_python.sync_playwright import Axe
 
-from aggregator.domain.access.accounts import Role
+from aggregator.domain.access.accounts import LinkPurpose, Passkey, Role
+from aggregator.domain.access.links import make_link
 from aggregator.domain.moderation.conditions import Condition, Field
 from aggregator.domain.moderation.rules import Action, Rule
 from aggregator.domain.source import Policy
 from tests.building import NOON, add_source, an_activity, ingest_now
+from tests.openid_provider import running_provider
 from tests.reader import specimens
 from tests.reader.conftest import browser
 from tests.reader.test_front_page import CONTRAST
 from tests.review.signed_in import signed_in
+from tests.review.test_sign_on import desk_at
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser, Route
 
-    from tests.review.conftest import Installation
+    from storage.store import Store
+    from tests.review.conftest import Installation, Stopped
 
 __all__ = ["browser"]
 
@@ -29,7 +35,7 @@ pytestmark = pytest.mark.browser
 PAGES = [
     "", "?pile=all", "/items/1", "/items/1?story=open", "/items/9", "/rules", "/rules/1", "/rules/new", "/sources",
     "/sources?sort=folder", "/sources/add", "/sources/news", "/sources/news/descriptions", "/freezes", "/history",
-    "/people", "/connections", "/add", "/account", "/account?from=outside",
+    "/people", "/connections", "/add", "/account", "/confirm", "/account?from=outside",
 ]  # fmt: skip
 MAIN_PAGES = ["", "/items/1", "/rules/1", "/sources", "/account?from=outside"]
 
@@ -161,3 +167,32 @@ def test_forms_with_a_preview_fit_and_are_legible(browser: Browser, furnished: I
         page.locator("article.card").first.wait_for()
         assert page.evaluate(WIDE, 390) == []
         assert Axe().run(page)["violations"] == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_ways_to_sign_in_fit_and_are_accessible(
+    browser: Browser, sqlite_store: Store, clock: Stopped, tmp_path: Path, width: int
+) -> None:
+    with running_provider(clock) as provider, desk_at(sqlite_store, clock, provider, tmp_path) as (house, _):
+        link = make_link(LinkPurpose.PASSWORD)
+        options = {"viewport": {"width": width, "height": 844}, "reduced_motion": "reduce"}
+        with signed_in(browser, house, Role.ADMIN, **options) as page:
+            with sqlite_store.writing() as tx:
+                tx.access.passkeys.add(Passkey(0, 1, "AAAA", "Phone " * 10, b"key", 0, NOON))
+                tx.access.accounts.add("mira", Role.EDITOR, "", NOON, issuer=provider.issuer, subject="7")
+                tx.access.settings.change(2, email="a-long-name@a-long-domain.example")
+                tx.access.links.add(link.digest, 1, link.purpose, clock() + link.lasts)
+            for path in ("/account", "/account/passkeys", "/people", "/confirm", link.address(""), "/sign-in"):
+                if path == "/confirm":
+                    clock.pass_(minutes=11)
+                if path == "/sign-in":
+                    page.context.clear_cookies()
+                page.goto(f"{house.address}/review{path.removeprefix('/review')}")
+                assert page.evaluate(WIDE, width) == [], path
+                for scheme in ("light", "dark"):
+                    page.emulate_media(color_scheme=scheme)
+                    least, where = page.evaluate(CONTRAST)
+                    assert least >= 4.5, (path, scheme, where)
+                found = Axe().run(page)
+                assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found["violations"]] == [], path

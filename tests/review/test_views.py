@@ -87,17 +87,19 @@ def test_the_decision_on_one_item_of_several_is_undone(house: Installation) -> N
 def test_a_user_asks_for_the_daily_summary(house: Installation) -> None:
     ana = house.visitor()
     for wrong in ("ana", "ana@portal.example\r\nBcc: all@portal.example", "a@b@c", "ana@portal.example,ben@b.example"):
-        assert ana.post("/review/account/digest", {"email": wrong, "digest": "1"}).status == 422, wrong
+        assert ana.post("/review/account/email", {"email": wrong}).status == 422, wrong
     assert ana.post("/review/account/digest", {"digest": "1"}).status == 422
 
-    done = ana.follow(ana.post("/review/account/digest", {"email": "ana@portal.example", "digest": "1"}))
+    saved = ana.follow(ana.post("/review/account/email", {"email": "ana@portal.example"}))
+    done = ana.follow(ana.post("/review/account/digest", {"digest": "1"}))
 
+    assert "no mail server is configured" in saved.message
     assert done.message == "Settings saved."
     assert 'value="ana@portal.example"' in done.text
     with house.store.writing() as tx:
         account = tx.access.accounts.get("ana")
         assert account is not None
         settings = tx.access.settings.get(account.id)
-        assert (settings.digest, settings.digest_sent) == (True, house.clock())
+        assert (settings.digest, settings.digest_sent, settings.email_confirmed) == (True, house.clock(), None)
     with house.store.reading() as tx:
         assert "portal.example" not in str([note["detail"] for note in tx.moderation.audit.page()])

@@ -35,7 +35,7 @@ def want(store: Store, *names: str, since: datetime | None = NOON) -> None:
             account = tx.access.accounts.get(name)
             assert account is not None
             address = f"{name}@portal.example"
-            tx.access.settings.change(account.id, email=address, digest=True, digest_sent=since)
+            tx.access.settings.change(account.id, email=address, email_confirmed=NOON, digest=True, digest_sent=since)
 
 
 def some_work(store: Store) -> None:
@@ -136,3 +136,18 @@ def test_nothing_to_report_disabled_users_and_no_wish_send_nothing(
     clock.now = TOMORROW + timedelta(days=1)
     container.digests.run()
     assert len(post.mails) == 1
+
+
+def test_nothing_is_sent_to_an_address_that_is_not_confirmed(
+    store: Store, container: Container, post: Post, clock: Clock
+) -> None:
+    some_work(store)
+    want(store, "ana", "ben")
+    with store.writing() as tx:
+        account = tx.access.accounts.get("ben")
+        assert account is not None
+        tx.access.settings.change(account.id, email_confirmed=None)
+    clock.now = TOMORROW
+    container.digests.run()
+    (text,) = post.mails
+    assert "ana@portal.example" in text

@@ -31,6 +31,7 @@ class DeskSettings:
     email: str | None = None
     digest: bool = False  # a daily summary by e-mail
     digest_sent: datetime | None = None
+    email_confirmed: datetime | None = None  # nothing else is mailed before
 
 
 class SavedView(NamedTuple):

@@ -53,8 +53,15 @@ _SENTENCES: Mapping[str, str] = {
     "added an account": "{who} added the user {subject}.",
     "changed a role": "{who} changed the role of {subject}.",
     "gave a new password": "{who} reset the password of {subject}.",
-    "disabled an account": "{who} disabled the user {subject}.",
-    "enabled an account": "{who} enabled the user {subject}.",
+    "disabled an account": "{who} deactivated the user {subject}.",
+    "enabled an account": "{who} reactivated the user {subject}.",
+    "added a passkey": "{who} added a passkey.",
+    "removed a passkey": "{who} removed a passkey.",
+    "removed passkeys": "{who} removed the passkeys of {subject}.",
+    "made a link": "{who} made a link for a new password of {subject}.",
+    "reset their password": "{who} set a new password with a link.",
+    "changed an e-mail address": "{who} changed the e-mail address of {subject}.",
+    "confirmed an e-mail address": "{who} confirmed an e-mail address.",
 }
 # The field whose former and present value an entry has without naming it.
 _FIELD_OF: Mapping[str, str] = {"source moved": "Address", "source converted": "Type", "changed a role": "Role"}
@@ -90,6 +97,10 @@ _FIELDS: Mapping[str, str] = {
     "lang": "Language",
     "pictures": "Images",
     "to": "Direction",
+    "with": "With",
+    "passkey": "Passkey",
+    "passkey_required": "Passkey after the password",
+    "problem": "Reason",
 }
 # What the sentence itself already states, or what only the program needs.
 _SILENT = frozenset(

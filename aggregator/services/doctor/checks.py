@@ -29,6 +29,7 @@ from aggregator.services.doctor.setting_checks import (
     check_processes,
     check_proxies,
 )
+from aggregator.services.doctor.sign_in_checks import check_sign_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -64,6 +65,7 @@ _OTHERS: Checks = {
     "names": check_names,
     "servers": check_servers,
     "public-address": check_public_address,
+    "sign-on": check_sign_on,
 }
 
 

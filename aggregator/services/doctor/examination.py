@@ -44,6 +44,7 @@ class Subject:
     check_portal: Callable[[], None]  # raises an error about the portal's files
     responding_workers: Callable[[], Mapping[str, Sequence[str]]] = field(default=dict)
     resolve: Callable[[str], None] = resolve
+    check_provider: Callable[[], None] | None = None  # raises an error about the sign-on provider; None: there is none
 
     @property
     def now(self) -> datetime:

@@ -1,0 +1,583 @@
+"""Sign in at an OpenID Connect provider over HTTP: through Chromium, and with everything that can be wrong."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from aggregator.config import passwords
+from aggregator.config.settings import Settings
+from aggregator.container import Container
+from aggregator.domain.access.accounts import Role
+from aggregator.review.entrance import SignInOptions
+from aggregator.services.doctor.sign_in_checks import check_sign_on
+from tests.openid_provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Key,
+    OpenIdProvider,
+    running_provider,
+    signed_with_secret,
+    unsigned,
+)
+from tests.reader.conftest import browser
+from tests.review.conftest import PASSWORD, Visitor, installed
+from tests.services.doctor.subjects import codes, subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from storage.store import Store
+    from tests.review.conftest import Answer, Installation, Stopped
+
+__all__ = ["browser"]
+
+MIRA: dict[str, Any] = {
+    "sub": "248289761001",
+    "preferred_username": "mira.s",
+    "email": "mira@example.org",
+    "email_verified": True,
+    "groups": ["staff", "comms"],
+}
+ROOT: dict[str, Any] = {"sub": "root-1", "preferred_username": "adam", "groups": "web"}
+
+
+@pytest.fixture
+def provider(clock: Stopped) -> Iterator[OpenIdProvider]:
+    with running_provider(clock) as running:
+        running.users = {"mira": dict(MIRA), "root": dict(ROOT)}
+        yield running
+
+
+Desk = tuple["Installation", Container]
+
+
+@contextmanager
+def desk_at(store: Store, clock: Stopped, provider: OpenIdProvider, folder: Path, **settings: str) -> Iterator[Desk]:
+    """Serve a desk whose users sign in at a provider."""
+    containers: list[Container] = []
+
+    def sign_in(address: str) -> SignInOptions:
+        provider.redirect_urls.add(f"{address}/review/sign-in/callback")
+        environment = {
+            "AGGREGATOR_DATA_DIR": str(folder),
+            "AGGREGATOR_PUBLIC_URL": address,
+            "AGGREGATOR_OIDC_ISSUER": provider.issuer,
+            "AGGREGATOR_OIDC_CLIENT_ID": CLIENT_ID,
+            "AGGREGATOR_OIDC_CLIENT_SECRET": CLIENT_SECRET,
+            "AGGREGATOR_OIDC_GROUPS": "comms=editor; web=admin; cn=guests,ou=x=viewer",
+            "AGGREGATOR_OIDC_LABEL": "Harbor ID",
+            **settings,
+        }
+        containers.append(Container(Settings.from_environment(environment), clock))
+        return SignInOptions(containers[0].settings.local_sign_in, containers[0].sign_on)
+
+    with installed(store, clock, host="localhost", sign_in=sign_in) as house:
+        try:
+            yield house, containers[0]
+        finally:
+            containers[0].close()
+
+
+@pytest.fixture
+def house(sqlite_store: Store, clock: Stopped, provider: OpenIdProvider, tmp_path: Path) -> Iterator[Installation]:
+    with desk_at(sqlite_store, clock, provider, tmp_path) as (installation, _):
+        yield installation
+
+
+class ProviderVisitor(Visitor):
+    """A visitor who signs in at the provider."""
+
+    def begin(self, path: str = "/review/sign-in/provider") -> str:
+        """Return the address at the provider."""
+        answer = self.get(path)
+        assert answer.status == 303, answer.text
+        return answer.headers["location"]
+
+    def callback(self, address: str, user: str) -> str:
+        """Sign in at the provider; return the path to which it returns the browser."""
+        parts = urlsplit(address)
+        elsewhere = Visitor(f"{parts.scheme}://{parts.netloc}", self.jar)
+        done = elsewhere.post(f"{parts.path}?{parts.query}", {"user": user}, csrf="")
+        assert done.status == 303, done.text
+        returned = urlsplit(done.headers["location"])
+        return f"{returned.path}?{returned.query}"
+
+    def sign_in_there(self, user: str = "mira") -> Answer:
+        return self.get(self.callback(self.begin(), user))
+
+
+def who_is(answer: Answer) -> str:
+    found = re.search(r'account"><bdi>([^<]*)</bdi>', answer.text)
+    return found[1] if found else ""
+
+
+def complaint(answer: Answer) -> str:
+    found = re.search(r'<p class="complaint" role="alert">([^<]+)<', answer.text)
+    return found[1].replace("&#39;", "'").replace("&#34;", '"') if found else ""
+
+
+def test_a_user_of_a_group_signs_in_with_its_role(house: Installation, provider: OpenIdProvider) -> None:
+    mira = ProviderVisitor(house.address)
+
+    answer = mira.sign_in_there()
+
+    assert answer.headers["location"] == "/review"
+    assert who_is(mira.get("/review")) == "mira.s"
+    with house.store.reading() as tx:
+        account = tx.access.accounts.by_subject(provider.issuer, MIRA["sub"])
+        assert account is not None
+        settings = tx.access.settings.get(account.id)
+        notes = [(note["who"], note["what"]) for note in tx.moderation.audit.page()]
+    assert (account.role, account.last_sign_in) == (Role.EDITOR, house.clock())
+    assert (settings.email, settings.email_confirmed) == ("mira@example.org", house.clock())
+    assert notes == [("mira.s", "signed in"), ("Harbor ID", "added an account")]
+
+
+def test_roles_follow_groups_at_each_sign_in(house: Installation, provider: OpenIdProvider) -> None:
+    first = ProviderVisitor(house.address)
+    first.sign_in_there()
+    provider.users["mira"]["groups"] = ["web", "comms"]
+    second = ProviderVisitor(house.address)
+    second.sign_in_there()
+    assert second.get("/review/people").status == 200
+    assert first.get("/review").status == 303  # sessions with another role have ended
+
+    provider.users["mira"]["groups"] = ["staff"]
+    refused = ProviderVisitor(house.address).sign_in_there()
+    assert refused.status == 422
+    assert "in no group that may use the review desk" in complaint(refused)
+
+
+def test_a_user_is_never_merged_with_an_account_of_the_same_name_or_address(
+    house: Installation, provider: OpenIdProvider
+) -> None:
+    local = house.visitor("adam", Role.VIEWER)
+    with house.store.writing() as tx:
+        tx.access.settings.change(1, email="mira@example.org", email_confirmed=house.clock())
+    root, mira = ProviderVisitor(house.address), ProviderVisitor(house.address)
+    root.sign_in_there("root")
+    mira.sign_in_there()
+    provider.users["other"] = {**MIRA, "sub": "another"}
+    other = ProviderVisitor(house.address)
+    other.sign_in_there("other")
+
+    assert [who_is(visitor.get("/review")) for visitor in (local, root, mira, other)] == [
+        "adam", "adam-2", "mira.s", "mira.s-2",
+    ]  # fmt: skip
+    assert Visitor(house.address).sign_in("adam-2").status == 422
+
+
+def test_a_deactivated_user_is_refused(house: Installation) -> None:
+    mira = ProviderVisitor(house.address)
+    mira.sign_in_there()
+    with house.store.writing() as tx:
+        tx.access.accounts.change(1, disabled=house.clock())
+
+    assert mira.get("/review").status == 303
+    assert "deactivated" in complaint(ProviderVisitor(house.address).sign_in_there())
+
+
+def _claims(**claims: Any) -> Callable[[OpenIdProvider, float], None]:
+    return lambda provider, _: provider.claimed.update(claims)
+
+
+def _times(**offsets: float) -> Callable[[OpenIdProvider, float], None]:
+    return lambda provider, now: provider.claimed.update({name: now + offset for name, offset in offsets.items()})
+
+
+def _signs(sign: Callable[[OpenIdProvider, dict[str, Any]], str]) -> Callable[[OpenIdProvider, float], None]:
+    def change(provider: OpenIdProvider, _: float) -> None:
+        provider.sign = lambda claims: sign(provider, claims)
+
+    return change
+
+
+def _describes_another(provider: OpenIdProvider, _: float) -> None:
+    provider.in_userinfo = frozenset({"groups"})
+    provider.claimed["userinfo_sub"] = "eve"
+
+
+WRONG: dict[str, tuple[Callable[[OpenIdProvider, float], None], str]] = {
+    "issuer": (_claims(iss="https://evil.example"), "claim 'iss'"),
+    "nonce": (_claims(nonce="another"), "claim 'nonce'"),
+    "no nonce": (_claims(nonce=None), "claim 'nonce'"),
+    "audience": (_claims(aud="another-client"), "claim 'aud'"),
+    "no audience": (_claims(aud=None), "claim 'aud'"),
+    "several audiences": (_claims(aud=[CLIENT_ID, "other"]), "for several clients"),
+    "another party": (_claims(aud=[CLIENT_ID, "other"], azp="other"), "for another client"),
+    "expired": (_times(iat=-500, exp=-61), "claim 'exp'"),
+    "no end": (_claims(exp=None), "claim 'exp'"),
+    "future": (_times(iat=3600, exp=7200), "claim 'iat'"),
+    "not yet": (_times(nbf=3600), "claim 'nbf'"),
+    "old": (_times(iat=-3600), "is too old"),
+    "no subject": (_claims(sub=None), "named no user"),
+    "long subject": (_claims(sub="s" * 256), "named no user"),
+    "number as subject": (_claims(sub=7), "claim 'sub'"),
+    "unsigned": (_signs(lambda _, claims: unsigned(claims)), "not allowed"),
+    "client secret": (_signs(lambda _, claims: signed_with_secret(claims, CLIENT_SECRET.encode())), "not allowed"),
+    "public key as secret": (
+        _signs(lambda p, claims: signed_with_secret(claims, p.key.public()["n"].encode(), kid=p.key.kid)),
+        "not allowed",
+    ),
+    "another key of the same id": (_signs(lambda p, claims: Key(p.key.kid).signed(claims)), "no valid signature"),
+    "an unknown key": (_signs(lambda _, claims: Key("unknown").signed(claims)), "unknown key"),
+    "changed claims": (
+        _signs(lambda p, claims: _with_claims(p.key.signed(claims), unsigned({**claims, "groups": ["web"]}))),
+        "no valid signature",
+    ),
+    "critical header": (_signs(lambda p, claims: p.key.signed(claims, crit=["exp"])), "no valid signature"),
+    "no token": (_signs(lambda *_: "x"), "malformed"),
+    "long token": (_signs(lambda *_: "x" * 70_000), "too long"),
+    "other userinfo": (
+        _describes_another,
+        "described another user",
+    ),
+}
+
+
+def _with_claims(token: str, other: str) -> str:
+    head, _, signature = token.split(".")
+    return f"{head}.{other.split('.')[1]}.{signature}"
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_tokens_are_refused(house: Installation, provider: OpenIdProvider, name: str) -> None:
+    change, reason = WRONG[name]
+    change(provider, house.clock().timestamp())
+    visitor = ProviderVisitor(house.address)
+
+    answer = visitor.sign_in_there()
+
+    assert answer.status == 422
+    assert reason in complaint(answer)
+    assert visitor.get("/review").status == 303
+    with house.store.reading() as tx:
+        assert tx.access.accounts.all() == []
+        [note] = tx.moderation.audit.page()
+    assert (note["what"], note["detail"]["with"]) == ("failed to sign in", "Harbor ID")
+    assert CLIENT_SECRET not in str(note)
+
+
+class Returned:
+    """An answer of the provider, which tests send again and again."""
+
+    def __init__(self, house: Installation) -> None:
+        self.visitor = ProviderVisitor(house.address)
+        self.path = self.visitor.callback(self.visitor.begin(), "mira")
+        self.cookie = "; ".join(f"{found.name}={found.value}" for found in self.visitor.jar if "sign-on" in found.name)
+        self._query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+
+    def send(self, cookie: str | None = None, **changed: str) -> Answer:
+        """Send it from a browser that has this cookie only."""
+        headers = {"Accept": "text/html", "Cookie": self.cookie if cookie is None else cookie}
+        query = urlencode({**self._query, **changed})
+        return Visitor(self.visitor.address).get(f"/review/sign-in/callback?{query}", headers)
+
+
+def test_answers_are_accepted_once_in_time_in_the_browser_that_began(house: Installation) -> None:
+    first = Returned(house)
+    assert first.send(cookie="").status == 422  # another browser
+    assert first.send(cookie=first.cookie[:-1] + "x").status == 422
+    assert first.send(state="another").status == 422
+    assert first.send().status == 303
+    assert "finished already" in complaint(first.send())  # the same answer again
+
+    second = Returned(house)
+    assert "another sign-in service" in complaint(second.send(iss="https://evil.example"))
+    assert "finished already" in complaint(second.send())  # a refusal has used it, too
+
+    third = Returned(house)
+    house.clock.pass_(minutes=11)
+    assert "took too long" in complaint(third.send())
+
+
+def test_a_used_code_is_refused_by_the_provider(house: Installation) -> None:
+    """The answer of another sign-in has a code that its own verifier doesn't fit."""
+    first, second = ProviderVisitor(house.address), ProviderVisitor(house.address)
+    stolen = parse_qs(urlsplit(first.callback(first.begin(), "mira")).query)["code"][0]
+    own = parse_qs(urlsplit(second.callback(second.begin(), "root")).query)
+
+    answer = second.get("/review/sign-in/callback?" + urlencode({"code": stolen, "state": own["state"][0]}))
+
+    assert answer.status == 422
+    assert "refused to finish this sign-in" in complaint(answer)
+
+
+def test_a_refusal_of_the_provider_is_shown_and_escaped(house: Installation) -> None:
+    visitor = ProviderVisitor(house.address)
+    denied = visitor.get(visitor.callback(visitor.begin(), "nobody"))
+    assert "'access_denied'" in complaint(denied)
+
+    visitor = ProviderVisitor(house.address)
+    state = parse_qs(urlsplit(visitor.begin()).query)["state"][0]
+    path = "/review/sign-in/callback?" + urlencode({"error": "<script>alert(1)</script>" * 50, "state": state})
+    answer = visitor.get(path)
+    assert answer.status == 422
+    assert "<script>alert" not in answer.text
+
+
+def test_a_new_key_is_fetched(house: Installation, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ProviderVisitor(house.address).sign_in_there().status == 303
+    provider.key = Key("second")
+    refused = ProviderVisitor(house.address).sign_in_there()
+    assert "unknown key" in complaint(refused)  # keys were fetched a moment ago
+
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 31)
+    assert ProviderVisitor(house.address).sign_in_there().status == 303
+    assert provider.requests.count("GET /jwks") == 2
+    assert provider.requests.count("GET /.well-known/openid-configuration") == 1
+
+
+@pytest.mark.parametrize(
+    ("published", "reason"),
+    [
+        ({"issuer": "https://evil.example"}, "calls itself"),
+        ({"authorization_endpoint": None}, "authorization_endpoint"),
+        ({"token_endpoint": "http://provider.example/token"}, "token_endpoint"),
+        ({"jwks_uri": "file:///etc/passwd"}, "jwks_uri"),
+        ({"end_session_endpoint": "javascript:alert(1)"}, "end_session_endpoint"),
+        ({"filler": "x" * 600_000}, "not responding"),
+    ],
+)
+def test_an_unusable_description_is_refused(
+    house: Installation, provider: OpenIdProvider, published: dict[str, Any], reason: str
+) -> None:
+    provider.published = published
+    answer = Visitor(house.address).get("/review/sign-in/provider")
+    assert answer.status == 503
+    assert reason in complaint(answer)
+
+
+@pytest.mark.parametrize("keys", [{"keys": []}, {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}, [], {"keys": [7, {}]}])
+def test_keys_that_are_none_are_refused(house: Installation, provider: OpenIdProvider, keys: object) -> None:
+    provider.published["keys"] = keys
+    answer = ProviderVisitor(house.address).sign_in_there()
+    assert answer.status == 422
+    assert "no usable keys" in complaint(answer) or "no JSON object" in complaint(answer)
+
+
+def test_only_the_issuers_own_private_address_is_reached(house: Installation, provider: OpenIdProvider) -> None:
+    provider.published["jwks_uri"] = provider.issuer.replace("127.0.0.1", "127.0.0.2") + "/jwks"
+    answer = ProviderVisitor(house.address).sign_in_there()
+    assert "not responding" in complaint(answer)
+    assert "GET /jwks" not in provider.requests
+
+
+def test_groups_may_be_in_userinfo_only(house: Installation, provider: OpenIdProvider) -> None:
+    provider.in_userinfo = frozenset({"groups", "email", "email_verified"})
+    visitor = ProviderVisitor(house.address)
+    assert visitor.sign_in_there().status == 303
+    assert who_is(visitor.get("/review")) == "mira.s"
+
+
+def test_domains_restrict_who_signs_in(
+    sqlite_store: Store, clock: Stopped, provider: OpenIdProvider, tmp_path: Path
+) -> None:
+    with desk_at(sqlite_store, clock, provider, tmp_path, AGGREGATOR_OIDC_EMAIL_DOMAINS="example.org") as (house, _):
+        assert ProviderVisitor(house.address).sign_in_there().status == 303
+        provider.users["mira"]["email_verified"] = False
+        assert "e-mail address" in complaint(ProviderVisitor(house.address).sign_in_there())
+        provider.users["mira"] |= {"email_verified": True, "email": "mira@example.org.evil.example"}
+        assert "e-mail address" in complaint(ProviderVisitor(house.address).sign_in_there())
+
+
+def test_only_named_accounts_use_a_password(
+    sqlite_store: Store, clock: Stopped, provider: OpenIdProvider, tmp_path: Path
+) -> None:
+    with sqlite_store.writing() as tx:
+        for name in ("rescue", "ana"):
+            tx.access.accounts.add(name, Role.ADMIN, passwords.hashed(PASSWORD), clock())
+    with desk_at(sqlite_store, clock, provider, tmp_path) as (house, _):
+        before = Visitor(house.address)
+        assert before.sign_in("ana").status == 303
+        assert before.get("/review").status == 200
+    with desk_at(sqlite_store, clock, provider, tmp_path, AGGREGATOR_LOCAL_SIGN_IN="rescue") as (house, _):
+        assert Visitor(house.address).sign_in("rescue").status == 303
+        refused = Visitor(house.address).sign_in("ana")
+        assert "Incorrect name or password." in refused.text
+        assert Visitor(house.address, before.jar).get("/review").status == 303  # the session has ended
+    with desk_at(sqlite_store, clock, provider, tmp_path, AGGREGATOR_LOCAL_SIGN_IN="none") as (house, _):
+        page = Visitor(house.address).get("/review/sign-in").text
+        assert "Harbor ID" in page
+        assert 'type="password"' not in page
+        assert "passkey" not in page
+        assert Visitor(house.address).sign_in("rescue").status == 403
+
+
+def test_the_password_stays_if_the_provider_is_away(house: Installation, provider: OpenIdProvider) -> None:
+    provider.published["issuer"] = "https://gone.example"
+    house.visitor("rescue", Role.ADMIN)
+    assert Visitor(house.address).get("/review/sign-in/provider").status == 503
+
+
+def test_signing_out_leads_to_the_provider(house: Installation) -> None:
+    mira = ProviderVisitor(house.address)
+    mira.sign_in_there()
+
+    page = mira.post("/review/sign-out")
+
+    found = re.search(r'href="([^"]+/end\?[^"]+)"', page.text)
+    assert found
+    query = parse_qs(urlsplit(found[1].replace("&amp;", "&")).query)
+    assert query["post_logout_redirect_uri"] == [f"{house.address}/review/sign-in"]
+    assert query["client_id"] == [CLIENT_ID]
+    assert query["id_token_hint"][0].count(".") == 2
+    assert mira.get("/review").status == 303
+    with house.store.reading() as tx:
+        assert tx.access.accounts.close_at_provider(1, None) == 0
+
+
+def _session_of(house: Installation) -> tuple[ProviderVisitor, ProviderVisitor]:
+    return ProviderVisitor(house.address), ProviderVisitor(house.address)
+
+
+def test_the_provider_ends_sessions(house: Installation, provider: OpenIdProvider) -> None:
+    here, there = _session_of(house)
+    here.sign_in_there()
+    there.sign_in_there()
+    provider.claimed["sid"] = "a-session-of-its-own"
+    third = ProviderVisitor(house.address)
+    third.sign_in_there()
+
+    def announce(token: str) -> int:
+        return Visitor(house.address).post("/review/sign-in/ended", {"logout_token": token}, csrf="").status
+
+    token = provider.logout_token(sid="a-session-of-its-own", sub=MIRA["sub"])
+    assert announce(token) == 200
+    assert third.get("/review").status == 303
+    assert here.get("/review").status == 200
+    assert announce(token) == 400  # once
+    for wrong in (
+        provider.logout_token(sub=MIRA["sub"], nonce="x"),
+        provider.logout_token(sub=MIRA["sub"], events={}),
+        provider.logout_token(sub=MIRA["sub"], aud="other"),
+        provider.logout_token(sub=MIRA["sub"], iss="https://evil.example"),
+        provider.logout_token(sub=MIRA["sub"], jti=None),
+        provider.logout_token(),
+        provider.logout_token(sub=MIRA["sub"], sid=7),
+        provider.logout_token(sub=7),
+        unsigned({"sub": MIRA["sub"]}),
+        "",
+    ):
+        assert announce(wrong) == 400
+    assert there.get("/review").status == 200
+    assert announce(provider.logout_token(sub="unknown", exp=10**15)) == 200
+    assert announce(provider.logout_token(sub=MIRA["sub"])) == 200
+    assert here.get("/review").status == there.get("/review").status == 303
+
+
+def test_nothing_secret_is_stored_in_clear(house: Installation, sqlite_store: Store) -> None:
+    mira = ProviderVisitor(house.address)
+    path = mira.callback(mira.begin(), "mira")
+    assert mira.get(path).status == 303
+    code, state = (parse_qs(urlsplit(path).query)[name][0] for name in ("code", "state"))
+    lines: list[bytes] = []
+    sqlite_store.dump(lines.append)
+    everything = b"".join(lines).decode()
+    assert MIRA["sub"] in everything
+    for secret in (code, state, CLIENT_SECRET, "eyJ"):
+        assert secret not in everything
+
+
+@pytest.mark.browser
+def test_through_a_browser_with_a_confirmation_and_sign_out(browser: Browser, house: Installation) -> None:
+    """A form that needs a confirmation is kept while the user is at the provider."""
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    page.goto(f"{house.address}/review/people")
+    page.get_by_role("link", name="Sign in with Harbor ID").click()
+    page.get_by_label("User").fill("root")
+    page.get_by_role("button", name="Continue").click()
+    page.locator(".who-am-i").wait_for()
+    assert page.url == f"{house.address}/review/people"
+
+    house.clock.pass_(minutes=11)
+    page.get_by_role("textbox", name="Name").fill("zoe")
+    page.get_by_label("Role").last.select_option("editor")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("heading", name="Confirm that it is you").wait_for()
+    page.get_by_role("link", name="Confirm at Harbor ID").click()
+    page.get_by_role("heading", name="Sign in to the provider").wait_for()  # although there is a session there
+    page.get_by_label("User").fill("root")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_text("Your changes are not saved yet.").wait_for()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_text("Give this link to zoe").wait_for()
+    with house.store.reading() as tx:
+        added = tx.access.accounts.get("zoe")
+    assert added is not None
+    assert added.role is Role.EDITOR
+
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.get_by_role("link", name="Sign out of Harbor ID, too").click()
+    page.get_by_role("link", name="Sign in with Harbor ID").wait_for()
+    assert page.url == f"{house.address}/review/sign-in"
+    page.get_by_role("link", name="Sign in with Harbor ID").click()
+    page.get_by_role("heading", name="Sign in to the provider").wait_for()  # the session there has ended
+    context.close()
+
+
+def test_a_confirmation_must_be_fresh_and_by_the_same_user(house: Installation, provider: OpenIdProvider) -> None:
+    root = ProviderVisitor(house.address)
+    root.sign_in_there("root")
+    house.clock.pass_(minutes=11)
+    sent = root.post("/review/people", {"name": "zoe", "role": "viewer"})
+    assert sent.headers["location"] == "/review/confirm"
+
+    address = root.begin("/review/confirm/sign-on")
+    query = parse_qs(urlsplit(address).query)
+    assert (query["prompt"], query["max_age"]) == (["login"], ["0"])
+    other = root.get(root.callback(address, "mira"))
+    assert "another user" in complaint(other)
+
+    provider.claimed["auth_time"] = int((house.clock() - timedelta(minutes=11)).timestamp())
+    stale = root.get(root.callback(root.begin("/review/confirm/sign-on"), "root"))
+    assert "did not ask you to sign in again" in complaint(stale)
+    provider.claimed = {"auth_time": None}
+    without = root.get(root.callback(root.begin("/review/confirm/sign-on"), "root"))
+    assert "did not ask you to sign in again" in complaint(without)
+    assert root.post("/review/confirm/continue").headers["location"] == "/review/confirm"
+
+    provider.claimed = {}
+    done = root.get(root.callback(root.begin("/review/confirm/sign-on"), "root"))
+    assert done.headers["location"] == "/review/confirm"
+    assert "zoe" in root.post("/review/confirm/continue").text
+    with house.store.reading() as tx:
+        assert tx.access.accounts.get("zoe") is not None
+
+
+def test_the_doctor_finds_what_is_wrong(
+    sqlite_store: Store, clock: Stopped, provider: OpenIdProvider, tmp_path: Path
+) -> None:
+    with desk_at(sqlite_store, clock, provider, tmp_path) as (_, container):
+
+        def found() -> set[str]:
+            usual = subject({}, check_provider=container.check_sign_on)
+            return codes(check_sign_on, replace(usual, settings=container.settings))
+
+        assert found() == set()
+        provider.published["jwks_uri"] = f"{provider.issuer}/nowhere"
+        assert found() == set()  # the description is cached
+    with desk_at(sqlite_store, clock, provider, tmp_path, AGGREGATOR_OIDC_GROUPS="a=viewer") as (_, container):
+        assert found() == {"sign-on-unusable", "sign-on-without-admins"}
+        provider.published.clear()
+    with desk_at(sqlite_store, clock, provider, tmp_path) as (_, container):
+        provider.redirect_urls.clear()
+        assert found() == {"sign-on-redirect-unknown"}
+    unencrypted = {"AGGREGATOR_PUBLIC_URL": "http://desk.example"}
+    with desk_at(sqlite_store, clock, provider, tmp_path, **unencrypted) as (_, container):
+        assert found() == {"sign-on-redirect-unknown", "sign-on-redirect-insecure"}
+    assert codes(check_sign_on, subject({"LOCAL_SIGN_IN": "none"})) == {"sign-in-impossible"}
