@@ -17,15 +17,13 @@ from aggregator.review.errors import ConflictError, TooManyTriesError
 from aggregator.review.passkey_ceremonies import PasskeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
     from aggregator.domain.secrets import Secret
     from aggregator.review.auth import Gate
     from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.passkeys import PasskeyChecks
     from aggregator.review.sign_on import SignOn
-
-    Perform = Callable[[DeskRequest, "Pending"], Response | Awaitable[Response]]
 
 PAGE = f"{HOME}/confirm"
 _PLACE = "pending form"  # to which the encrypted form is bound
@@ -71,7 +69,7 @@ class ConfirmationPages:
         self._keys = keys
         self._checks = checks
         self._sign_on = sign_on
-        self.perform: Perform | None = None  # set by the app, which knows all routes
+        self.perform: Callable[[DeskRequest, Pending], Response] | None = None  # set by the app, which knows all routes
 
     def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
@@ -126,7 +124,7 @@ class ConfirmationPages:
             return self._page(request, str(problem), 422)
         return self._confirmed(request)
 
-    def resume(self, request: DeskRequest) -> Response | Awaitable[Response]:
+    def resume(self, request: DeskRequest) -> Response:
         """Do what waited for the confirmation, once."""
         if not request.is_confirmed:
             return RedirectResponse(self._desk.pages.link(PAGE), status_code=303)
