@@ -29,6 +29,7 @@ _here: ContextVar[str] = ContextVar("here", default="/")
 PLACE = "aggregator.place"  # in the scope: the place, if already known
 _BELOW = re.compile(r"/([a-z]{2}(?:-[A-Z]{2})?)(/.*)?")
 _API = "/api/"
+_OUR_TEXTS = ("text/html", "text/calendar", "application/atom+xml", "application/rss+xml", "application/feed+json")
 # Paths that are the same in all languages, and pages whose language a visitor's preference decides.
 _WITHOUT = re.compile(
     r"/(?:api|static|site|pictures|avatars|review|oembed|sitemap|robots\.txt|llms\.txt|openapi\.json|manifest|uploads)"
@@ -136,5 +137,5 @@ class InLanguage:
 def _name_language(headers: MutableHeaders, place: Place) -> None:
     if place.is_negotiated:
         headers.add_vary_header("Accept-Language")
-    if headers.get("content-type", "").startswith("text/html"):
+    if headers.get("content-type", "").startswith(_OUR_TEXTS):
         headers["Content-Language"] = place.language.tag

@@ -124,10 +124,11 @@ def test_feeds_and_calendars_have_a_language(site: Reader) -> None:
     assert f'href="{site.address}/fr/?source=news"' in feed
     plain = site.ask("/feed.atom?source=news", headers={"Accept-Language": "fr"})
     assert "<title>News and Events - Open Data Office</title>" in plain.text
+    assert [site.ask(path).headers["content-language"] for path in ("/fr/feed.rss", "/feed.json")] == ["fr", "en"]
     ids = [re.findall(r"<id>(tag:[^<]+)</id>", text)[1:] for text in (feed, plain.text)]
     assert ids[0] == ids[1]
     assert "accept-language" not in plain.headers.get("vary", "").lower()
-    assert "X-WR-CALNAME:Bureau des données ouvertes : événements" in site.ask("/fr/events.ics").text
+    assert "X-WR-CALNAME:Bureau des données ouvertes\u00a0: événements" in site.ask("/fr/events.ics").text
 
 
 def test_the_api_is_in_english_and_has_no_language(site: Reader) -> None:
