@@ -6,10 +6,7 @@ would import.
 
 from __future__ import annotations
 
-import pkgutil
 from functools import cached_property
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,14 +54,6 @@ if TYPE_CHECKING:
     from storage.stream.unread_entries import UnreadEntries
     from storage.stream.uploads import Uploads
     from storage.stream.versions import Versions
-
-
-def preload() -> None:
-    """Import every table class, so that the child processes of a worker share them."""
-    for package in ("access", "api", "billing", "compliance", "moderation", "monitoring", "polling", "stream"):
-        folder = str(Path(__file__).parent / package)
-        for module in pkgutil.iter_modules([folder], f"storage.{package}."):
-            import_module(module.name)
 
 
 class _Group:

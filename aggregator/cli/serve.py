@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
+    from aggregator.cli.embedded import Embedded
     from aggregator.container import Container
     from aggregator.domain.networks import LegalTerms
 
@@ -90,11 +91,10 @@ def run_everything(
     from aggregator.container import Container
     from scheduler import SCHEDULE, SteadyScheduler
 
-    container = Container(settings)
+    container, stopping = Container(settings), threading.Event()
     with writer_lock(settings), observing("all"):
         _initialize(container)
         reader = _bound_reader(container)
-        stopping = threading.Event()
         stop_at_signal(stopping.set)
         serving = _started_thread(reader)
         embedded = Embedded(container, SCHEDULE, SteadyScheduler, threads=threads)
@@ -107,13 +107,17 @@ def run_everything(
             ready(container, reader)
         while serving.is_alive() and embedded.is_alive() and not stopping.wait(1.0):
             pass
-        log.info("stopping")
-        reader.stop_within_limit()
-        embedded.stop()
-        serving.join(1.0)
-        log.info("stopped")
+        _stop(reader, embedded, serving)
     if not stopping.is_set():
         raise AggregatorError("A part of the process ended by itself; the log has the reason.")
+
+
+def _stop(reader: Reader, embedded: Embedded, serving: threading.Thread) -> None:
+    log.info("stopping")
+    reader.stop_within_limit()
+    embedded.stop()
+    serving.join(1.0)
+    log.info("stopped")
 
 
 def _initialize(container: Container) -> None:

@@ -112,7 +112,7 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
         entries = [with_policy(entry, Policy(policy), delay) for entry in entries]
     total = len(entries)
     result = ImportReport([], nowhere)
-    from aggregator.services.subscription_lists.importer import import_entries
+    from aggregator.services.subscription_lists.importer import Target, import_entries
 
     def report(line: ImportLine) -> None:
         result.lines.append(line)
@@ -121,7 +121,7 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
 
     with opened() as container:
         lookup = Lookup.NONE if no_fetch else Lookup.ALL
-        target = container.import_target(ACTOR, file.name)
+        target = Target.of(container, lambda: container.seal, ACTOR, file.name)
         container.run(import_entries(entries, target, container.context, report, lookup=lookup, preview=dry_run))
     added = result.count(ImportStatus.PLANNED if dry_run else ImportStatus.ADDED)
     failed = result.count(ImportStatus.FAILED)

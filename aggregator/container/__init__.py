@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
@@ -13,11 +12,10 @@ from uuid import uuid4
 import structlog
 
 from aggregator.config.live_settings import LiveSettings
-from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
 from aggregator.services.dispatch import Dispatcher, Limits
 from aggregator.sources import ids_only, kinds
-from storage import repositories
+from storage.preload import preload
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -52,7 +50,6 @@ if TYPE_CHECKING:
     from aggregator.services.push_listener import PushListener
     from aggregator.services.single_sign_on import SingleSignOn
     from aggregator.services.subscribe import Subscription
-    from aggregator.services.subscription_lists.importer import Target
     from aggregator.source_api.kind import PollContext
     from storage.replicated import ReplicatedStore
 
@@ -129,7 +126,7 @@ class Container:
         """Import the modules that polls import late, so that the child processes of a worker share them."""
         for name in (*_POLLING_MODULES, *(name for kind in kinds().values() for name in kind.late_modules)):
             import_module(name)
-        repositories.preload()
+        preload()
 
     def migrate(self) -> list[str]:
         """Upgrade the schema; return the applied revisions."""
@@ -187,25 +184,9 @@ class Container:
 
     def preview(self, address: str, terms: Subscription | None = None, *, most: int = 20) -> SourcePreview:
         """Return what would be stored of an address; nothing is written for a feed."""
-        from aggregator.services.preview import ReadOnlyRateLimiter, preview
-        from aggregator.services.subscribe import Subscription
+        from aggregator.container.preview import preview_source
 
-        async def work() -> SourcePreview:
-            limiter = ReadOnlyRateLimiter(self.store, self.clock, spacing=self.settings.host_spacing)
-            usual = await self.context()
-            async with self._clients.http(limiter) as http:
-                context = replace(usual, http=http, rate_limiter=limiter)
-                chosen, tagger = terms or Subscription(), self.configuration.tagger
-                reduced = self.store.ids_only
-                return await preview(
-                    address, kinds().values(), context, chosen, tagger=tagger, most=most, ids_only=reduced
-                )
-
-        found = self.run(work())
-        with self.store.reading() as tx:
-            source = tx.polling.sources.at(found.kind, found.address)
-        is_followed = source is not None and source.state is not SourceState.REMOVED
-        return replace(found, followed_as=source.slug if source is not None and is_followed else None)
+        return preview_source(self, address, terms, most)
 
     def subscribe_all(
         self, addresses: Sequence[str], terms: Subscription, report: Callable[[str, Added | AggregatorError], None]
@@ -218,13 +199,6 @@ class Container:
             await subscribe_all(addresses, context, self.store, lambda: self.seal, terms, report, tagger)
 
         self.run(work())
-
-    def import_target(self, who: str, name: str) -> Target:
-        """Return the target of an import; the importing user and the document's name are for the audit log."""
-        from aggregator.services.subscription_lists.importer import Target
-
-        tagger, networks = self.configuration.tagger, self.settings.private_networks
-        return Target(self.store, self.clock, lambda: self.seal, tagger, networks, who, name)
 
     @property
     def backfill(self) -> Backfill:
@@ -338,7 +312,7 @@ class Container:
         """
 
         async def work() -> bytes:
-            return (await (await self._clients.pictures()).get(address, accept="image/*")).body
+            return (await (await self.clients.pictures()).get(address, accept="image/*")).body
 
         return self.run(work())
 
@@ -350,7 +324,7 @@ class Container:
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return the context of kinds of source; call it on this container's event loop (`run`)."""
-        return await self._clients.context(deadline)
+        return await self.clients.context(deadline)
 
     @property
     def account_connection(self) -> AccountConnection:
@@ -373,7 +347,7 @@ class Container:
             return None
         from aggregator.container.sign_on import connect_provider
 
-        return connect_provider(lambda: self.settings, self.clock, self.run, self._clients)
+        return connect_provider(lambda: self.settings, self.clock, self.run, self.clients)
 
     def check_sign_on(self) -> None:
         """Check the sign-on provider, if there is one; raise an error about it."""
@@ -383,7 +357,8 @@ class Container:
             check_provider(self.sign_on, self.settings.public_url or "")
 
     @cached_property
-    def _clients(self) -> PollClients:
+    def clients(self) -> PollClients:
+        """The clients with which sources are fetched."""
         from aggregator.container.clients import PollClients
 
         return PollClients(self.store, lambda: self.settings, lambda: self.clock(), lambda: self.seal)  # noqa: PLW0108 - it may change
@@ -412,7 +387,7 @@ class Container:
                 store.close()
 
     async def _end(self) -> None:
-        clients: PollClients | None = self.__dict__.get("_clients")
+        clients: PollClients | None = self.__dict__.get("clients")
         others = asyncio.all_tasks() - {asyncio.current_task()} - (clients.serving if clients else set())
         for task in others:
             task.cancel()

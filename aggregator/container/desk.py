@@ -25,9 +25,8 @@ def desk_sections(container: Container, desk: DeskContext) -> Iterable[Section]:
     """Return the sections of the review desk, connected to a container."""
     from aggregator.review.routes import sections
     from aggregator.services.editorial import publish
-    from aggregator.services.readdress import readdress
     from aggregator.services.subscribe import Subscription
-    from aggregator.services.subscription_lists.importer import import_document
+    from aggregator.services.subscription_lists.importer import Target, import_document
 
     def add(
         address: str, policy: Policy, delay: timedelta | None, options: Mapping[str, Json], confirmed: bool
@@ -39,17 +38,14 @@ def desk_sections(container: Container, desk: DeskContext) -> Iterable[Section]:
         return publish(tx, content, native_id, who, now, plan, container.configuration.tagger)
 
     def import_(document: UploadedDocument, who: str) -> ImportReport:
-        return container.run(import_document(document, container.import_target(who, document.name), container.context))
+        target = Target.of(container, lambda: container.seal, who, document.name)
+        return container.run(import_document(document, target, container.context))
 
     def preview(address: str, options: Mapping[str, Json]) -> SourcePreview:
         return container.preview(address, Subscription(options=options))
 
     def move(slug: str, address: str, who: str) -> Source:
-        async def work() -> Source:
-            context = await container.context()
-            return await readdress(slug, address, kinds().values(), context, container.store, who)
-
-        return container.run(work())
+        return container.run(_readdressed(container, slug, address, who))
 
     return sections(
         desk,
@@ -62,3 +58,9 @@ def desk_sections(container: Container, desk: DeskContext) -> Iterable[Section]:
         connection=container.account_connection,
         public_url=container.settings.public_url,
     )
+
+
+async def _readdressed(container: Container, slug: str, address: str, who: str) -> Source:
+    from aggregator.services.readdress import readdress
+
+    return await readdress(slug, address, kinds().values(), await container.context(), container.store, who)

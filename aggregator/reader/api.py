@@ -11,7 +11,7 @@ from starlette.responses import Response
 from aggregator.domain.errors import NewerSchemaError, SchemaError, SetupError
 from aggregator.domain.stream import SourceCursor
 from aggregator.reader import api_operations as operations
-from aggregator.reader import schemas, serialization
+from aggregator.reader import health_schemas, schemas, serialization
 from aggregator.reader.errors import UnknownRevisionError
 from aggregator.reader.facets import named
 from aggregator.reader.health import read_health, worker_warning
@@ -230,7 +230,7 @@ class Api:
 
     async def alive(self) -> Response:
         """Return that the process is alive, without using the database."""
-        return _report(schemas.Liveness("alive"), 200)
+        return _report(health_schemas.Liveness("alive"), 200)
 
     async def ready(self) -> Response:
         """Return the state of the database and the age of the last tick."""
@@ -239,10 +239,11 @@ class Api:
         except SetupError as problem:
             reason = str(problem) if isinstance(problem, NewerSchemaError) else None  # others name files and addresses
             code = SchemaError.code if isinstance(problem, SchemaError) else problem.code
-            return _report(schemas.Readiness("unavailable", code, None, None, None, reason), 503)
+            return _report(health_schemas.Readiness("unavailable", code, None, None, None, reason), 503)
         now = self._clock()
         age = (now - tick).total_seconds() if tick else None
-        return _report(schemas.Readiness("ready", "ok", tick, age, worker_warning(tick, now), replica_lag=lag), 200)
+        warning = worker_warning(tick, now)
+        return _report(health_schemas.Readiness("ready", "ok", tick, age, warning, replica_lag=lag), 200)
 
     def _last_tick(self) -> "tuple[datetime | None, float | None]":
         self._store.check_schema()
@@ -269,5 +270,5 @@ class _EventStream(Response):
         await self._live.listen(receive, send, self._query, self._audience_now, self._after)
 
 
-def _report(body: schemas.Liveness | schemas.Readiness, status: int) -> Response:
+def _report(body: health_schemas.Liveness | health_schemas.Readiness, status: int) -> Response:
     return Response(serialization.encode(body), status, {"Cache-Control": NO_STORE}, JSON)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aggregator.reader import schemas
+from aggregator.reader import health_schemas, schemas
 from aggregator.reader.openapi import REFUSED_FILTERS, json_response, problem_responses, responses_of
 from aggregator.reader.query_params import CHANGES, FILTERS, LIVE, STREAM
 from aggregator.reader.source_params import SOURCES
@@ -100,7 +100,7 @@ GET_LIVENESS: Mapping[str, Any] = {
     "summary": "Liveness probe",
     "description": "Does not use the database.",
     "tags": ["operation"],
-    "responses": {200: json_response(schemas.Liveness)},
+    "responses": {200: json_response(health_schemas.Liveness)},
 }
 GET_READINESS: Mapping[str, Any] = {
     "operation_id": "getReadiness",
@@ -108,7 +108,7 @@ GET_READINESS: Mapping[str, Any] = {
     "description": "`worker` contains a warning if polling seems to have stopped; requests are still served.",
     "tags": ["operation"],
     "responses": {
-        200: json_response(schemas.Readiness),
-        503: json_response(schemas.Readiness, "The database is unavailable or needs a migration"),
+        200: json_response(health_schemas.Readiness),
+        503: json_response(health_schemas.Readiness, "The database is unavailable or needs a migration"),
     },
 }

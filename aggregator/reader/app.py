@@ -127,6 +127,7 @@ class _Background:
     """The parts that start and stop with the server."""
 
     def __init__(self, store: Store, clock: Clock, audience: Audience, fetch: Callable[[str], bytes] | None) -> None:
+        self._store = store
         self.pulse = ChangeWatcher(store, clock)
         self.threads = DatabaseThreads(self.pulse)
         self.live = LiveStream(store, self.pulse, clock)
@@ -135,6 +136,17 @@ class _Background:
         self.metrics: MetricsEndpoint | None = None
         self.pictures = PictureCache(fetch or _fetch_nothing, store.primary)
         self.pulse.hooks.append(self.callers.recheck)
+
+    def measure(self, metrics: MetricsOptions, trusted_proxies: Sequence[Network], prefix: str) -> None:
+        """Serve metrics."""
+        self.metrics = MetricsEndpoint(
+            metrics.readers,
+            metrics.networks,
+            store=self._store,
+            threads=self.threads,
+            trusted_proxies=trusted_proxies,
+            prefix=prefix,
+        )
 
     @asynccontextmanager
     async def running(self, refresher: Refresher) -> AsyncIterator[None]:
@@ -205,14 +217,8 @@ def create_app(
     configuration = configuration or Configuration(None)
     configuration.check()
     prefix = urlsplit(public_url).path if public_url else ""
-    pages = Pages(
-        ["aggregator.reader"],
-        dates=Dates.of(timezone, locale),
-        public_url=public_url,
-        prefix=prefix,
-        ids_only=store.ids_only,
-        clock=clock,
-    )
+    dates, of_readers = Dates.of(timezone, locale), ["aggregator.reader"]
+    pages = Pages(of_readers, dates=dates, public_url=public_url, prefix=prefix, ids_only=store.ids_only, clock=clock)
     languages = Languages(configuration, locale)
     frame_files = FrameFiles(configuration, pages, languages)
     pages.know_current(frame_files.values)
@@ -226,14 +232,7 @@ def create_app(
         rate=rate,
     )
     if metrics is not None:
-        background.metrics = MetricsEndpoint(
-            metrics.readers,
-            metrics.networks,
-            store=store,
-            threads=background.threads,
-            trusted_proxies=trusted_proxies,
-            prefix=prefix,
-        )
+        background.measure(metrics, trusted_proxies, prefix)
     app = _framed_app(site, trusted_proxies, cors_origins)
     _add_routes(app, site, cors_origins, embeddable)
     frame_files.add_to(app)

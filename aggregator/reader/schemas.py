@@ -3,18 +3,14 @@
 Field descriptions are part of the OpenAPI document. Times are RFC 3339 in UTC.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from aggregator.domain.activity import ActivityKind
-
-Instant = Annotated[datetime, Meta(tz=True)]  # aware, which the schema shows as date-time
-
-
-def _doc(description: str, *examples: object) -> Meta:
-    return Meta(description=description, examples=list(examples) or None)
+from aggregator.reader.health_schemas import Liveness, Readiness
+from aggregator.reader.schema_fields import Instant
+from aggregator.reader.schema_fields import described as _doc
 
 
 class SourceName(Struct, frozen=True):
@@ -378,24 +374,6 @@ class ChangeList(Struct, frozen=True):
     changes: tuple[Change, ...]
     next: Annotated[int, _doc("Value for `after` in the next request", 5124)]
     more: Annotated[bool, _doc("True: more changes are available now")]
-
-
-class Liveness(Struct, frozen=True):
-    """The process is alive."""
-
-    status: Literal["alive"]
-
-
-class Readiness(Struct, frozen=True):
-    """Whether this reader can serve requests, and whether sources are being polled."""
-
-    status: Annotated[Literal["ready", "unavailable"], _doc("Whether requests are served")]
-    database: Annotated[str, _doc("ok, or an error code", "ok")]
-    last_tick_at: Annotated[Instant | None, _doc("Last dispatch by a scheduler, UTC")]
-    last_tick_age: Annotated[float | None, _doc("Seconds since then", 3.2)]
-    worker: Annotated[str | None, _doc("Warning where nothing seems to be polled; the reader still serves")]
-    reason: Annotated[str | None, _doc("Why the reader can't use a database that answers")] = None
-    replica_lag: Annotated[float | None, _doc("Seconds by which the replica is behind; null without one", 0.2)] = None
 
 
 RESPONSES = (ActivityPage, ActivityItem, FacetList, ChangeList, SourceList, Liveness, Readiness, Statistics)

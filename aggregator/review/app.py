@@ -103,14 +103,8 @@ def create_desk(
     cache. `probe` reports whether the database answers, so that requests can fail fast.
     """
     parts = urlsplit(public_url or "")
-    pages = Pages(
-        ["aggregator.review"],
-        dates=Dates.of(timezone, locale),
-        public_url=public_url,
-        prefix=parts.path,
-        home=HOME,
-        ids_only=store.ids_only,
-    )
+    dates, of_desk = Dates.of(timezone, locale), ["aggregator.review"]
+    pages = Pages(of_desk, dates=dates, public_url=public_url, prefix=parts.path, home=HOME, ids_only=store.ids_only)
     problems = Problems(pages, PROBLEMS, api_prefix=f"{HOME}/api/")
     secure = parts.scheme == "https"
     hosts = frozenset(filter(None, (parts.netloc,)))

@@ -106,11 +106,8 @@ class QueuePages:
             sources = tx.polling.sources.choices(CHOICES, [query.source] if query.source else [])
             revision = tx.stream.state.revision()
             latest = tx.moderation.decisions.latest(request.account.name)
-            mine = len(
-                tx.moderation.queue.page(
-                    QueueQuery(QueueTab.MINE, account=request.account.name, limit=PAGE), request.now
-                ).items
-            )
+            assigned = QueueQuery(QueueTab.MINE, account=request.account.name, limit=PAGE)
+            mine = len(tx.moderation.queue.page(assigned, request.now).items)
         last = listed.items[-1].id if listed.items else None
         return self._desk.page(
             request,
@@ -124,14 +121,9 @@ class QueuePages:
                 "filtered": _is_filtered(query),
                 "empty": _EMPTY[query.pile],
                 "query": query,
-                "piles": [
-                    (name, HOME + _query(query, pile=pile.value), pile is query.pile) for pile, name in _TABS.items()
-                ],
                 "kinds": plurals(),
                 "sources": sources,
-                "older": HOME + _query(query, after=str(last)) if listed.more and last else None,
-                "back": HOME + _query(query, after=str(query.after) if query.after else None),
-                "here_without_filters": HOME + ("" if query.pile is QueueTab.WAITING else f"?pile={query.pile.value}"),
+                **_addresses(query, last if listed.more else None),
                 "revision": revision,
                 "latest": latest,
                 "mine": mine,
@@ -241,6 +233,16 @@ def card_values() -> dict[str, Any]:
 
 def _is_filtered(query: QueueQuery) -> bool:
     return bool(query.source or query.kind or query.topic or query.country or query.words)
+
+
+def _addresses(query: QueueQuery, last: int | None) -> dict[str, object]:
+    """Return the addresses of the other tabs and pages."""
+    return {
+        "piles": [(name, HOME + _query(query, pile=pile.value), pile is query.pile) for pile, name in _TABS.items()],
+        "older": HOME + _query(query, after=str(last)) if last else None,
+        "back": HOME + _query(query, after=str(query.after) if query.after else None),
+        "here_without_filters": HOME + ("" if query.pile is QueueTab.WAITING else f"?pile={query.pile.value}"),
+    }
 
 
 def _same_filters(saved: str, query: QueueQuery) -> bool:

@@ -73,27 +73,7 @@ class Pages:
         self._prefix = prefix
         self._current: Callable[[], Mapping[str, Any]] = dict
         self._public_url = public_url
-        self._environment = Environment(
-            loader=ChoiceLoader([PackageLoader(package) for package in (*packages, _OURS)]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-        )
-        self._environment.policies["ext.i18n.trimmed"] = True
-        self._environment.install_gettext_callables(gettext, plural_form, newstyle=True)  # type: ignore[attr-defined]
-        self._environment.filters.update(
-            _FILTERS,
-            day_or_hour=lambda moment: self.dates.day_or_hour(moment, dates.local_day(clock())),
-            picture=self._picture,
-            avatar=self._avatar,
-            cleaned=self._cleaned,
-        )
-        self._environment.tests["web"] = lambda address: web_address(address) is not None
-        self._environment.tests["right_to_left"] = lambda content: is_right_to_left(content.lang, content.text)
-        self._environment.tests["without_original"] = without_original
-        self._environment.tests["named_as_handle"] = is_named_as_handle
+        self._environment = self._made_environment(packages, clock)
         self._environment.globals.update(
             asset=lambda name: self.link(home + self.assets[name].path),
             framed=frozenset(ids_only),
@@ -105,6 +85,30 @@ class Pages:
             stream_home=home or "/",
             public_url=public_url,
         )
+
+    def _made_environment(self, packages: Sequence[str], clock: Clock) -> Environment:
+        made = Environment(
+            loader=ChoiceLoader([PackageLoader(package) for package in (*packages, _OURS)]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        made.policies["ext.i18n.trimmed"] = True
+        made.install_gettext_callables(gettext, plural_form, newstyle=True)  # type: ignore[attr-defined]
+        made.filters.update(
+            _FILTERS,
+            day_or_hour=lambda moment: self.dates.day_or_hour(moment, self._dates.local_day(clock())),
+            picture=self._picture,
+            avatar=self._avatar,
+            cleaned=self._cleaned,
+        )
+        made.tests["web"] = lambda address: web_address(address) is not None
+        made.tests["right_to_left"] = lambda content: is_right_to_left(content.lang, content.text)
+        made.tests["without_original"] = without_original
+        made.tests["named_as_handle"] = is_named_as_handle
+        return made
 
     @property
     def dates(self) -> Dates:

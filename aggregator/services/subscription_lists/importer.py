@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aggregator.domain.source_import import UploadedDocument
     from aggregator.domain.tagging.tagger import Tagger
     from aggregator.fetching.ip_policy import Network
+    from aggregator.services.runtime import Runtime
     from aggregator.services.subscribe import Found
     from aggregator.services.subscription_lists.toml import Entry
     from aggregator.source_api.kind import PollContext, SourceKind
@@ -141,6 +142,12 @@ class Target:
     private_networks: Sequence[Network]
     who: str
     file: str
+
+    @classmethod
+    def of(cls, runtime: Runtime, seal: Callable[[], HeaderCipher], who: str, file: str) -> Target:
+        """Return the target in the database of a process."""
+        tagger, networks = runtime.configuration.tagger, runtime.settings.private_networks
+        return cls(runtime.store, runtime.clock, seal, tagger, networks, who, file)
 
 
 async def import_entries(
