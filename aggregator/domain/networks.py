@@ -26,6 +26,7 @@ class Noun:
     singular: str
     plural: str = ""
     past: str = ""  # the verb for its author: "retweeted"
+    passive: str = ""  # the verb for the original: "reposted", if it is another one
 
 
 @dataclass(frozen=True, slots=True)

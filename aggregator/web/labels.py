@@ -92,13 +92,13 @@ def about_this(content: Content | None, count: int) -> str:
 
 def reposted(content: Content, who: str, whom: str = "") -> str:
     """Return the sentence for a repost: "@name boosted"."""
-    sentences = _of_reposts(_verb(content))
+    sentences = _of_reposts(_repost(content))
     return _filled(gettext(sentences.whom), who=who, whom=whom) if whom else _filled(gettext(sentences.who), who=who)
 
 
 def reposted_by(content: Content, people: str, *, also: bool) -> str:
     """Return the sentence that names who reposted an item, or `also` its original."""
-    sentences = _of_reposts(_verb(content))
+    sentences = _of_reposts(_repost(content))
     return _filled(gettext(sentences.also if also else sentences.people), people=people)
 
 
@@ -109,7 +109,7 @@ def texts_of_networks() -> Iterator[str | tuple[str, str]]:
         if noun.plural:
             yield noun.plural
         if noun.past:
-            yield from _of_reposts(noun.past)
+            yield from _of_reposts(noun)
     for network in all_networks():
         yield _about_this(network.nouns.get(ActivityKind.POST, _DEFAULT))
 
@@ -121,12 +121,13 @@ class _RepostSentences(NamedTuple):
     people: str
 
 
-def _of_reposts(past: str) -> _RepostSentences:
+def _of_reposts(noun: Noun) -> _RepostSentences:
+    past, passive = noun.past, noun.passive or noun.past
     return _RepostSentences(
         f"%(who)s {past}",
         f"%(who)s {past} %(whom)s",
-        f"Also {past} by %(people)s",
-        f"{past.capitalize()} by %(people)s",
+        f"Also {passive} by %(people)s",
+        f"{passive.capitalize()} by %(people)s",
     )
 
 
@@ -138,14 +139,14 @@ def listed(names: Sequence[str], more: int = 0) -> str:
     """Return names as a text: "A, B and 2 others"."""
     every = [*names, *([ngettext("%(num)s other", "%(num)s others", more)] if more else [])]
     if len(every) <= 1:
-        return "".join(every)
+        return every[0] if every else ""  # as it is: joined, HTML would be a text
     first = reduce(lambda text, name: _filled(gettext("%(listed)s, %(next)s"), listed=text, next=name), every[:-1])
     return _filled(gettext("%(listed)s and %(last)s"), listed=first, last=every[-1])
 
 
-def _verb(content: Content) -> str:
+def _repost(content: Content) -> Noun:
     noun = network_of(content.network).nouns.get(ActivityKind.REPOST)
-    return (noun and noun.past) or _DEFAULT.past
+    return noun if noun and noun.past else _DEFAULT
 
 
 def _filled(text: str, **values: str) -> str:

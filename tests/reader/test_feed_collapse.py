@@ -57,8 +57,8 @@ def test_an_original_appears_once_with_all_who_reposted_it(store: Store, reader:
     reposted(store, OGP, POWELL, ANA)
     (entry,) = entries(reader, f"/feed.{feed}")
     assert entry.count(WORDS) == 1
-    assert entry.index("Open Government Partnership") < entry.index("retweeted") < entry.index("Also retweeted by")
-    assert entry.index("Also retweeted by") < entry.index("Ana") < entry.index("Joseph Powell")
+    assert entry.index("Open Government Partnership") < entry.index("retweeted") < entry.index("Also reposted by")
+    assert entry.index("Also reposted by") < entry.index("Ana") < entry.index("Joseph Powell")
 
 
 @pytest.mark.parametrize("feed", FEEDS)
@@ -74,7 +74,7 @@ def test_more_than_three_others_are_counted(store: Store, reader: Reader) -> Non
     people = [replace(ANA, native_id=str(number), name=f"Person {number}") for number in range(6)]
     reposted(store, *people)
     (entry,) = entries(reader, "/feed.json")
-    assert "Also retweeted by Person 5, Person 4, Person 3 and 2 others." in entry
+    assert "Also reposted by Person 5, Person 4, Person 3 and 2 others." in entry
 
 
 def test_activitystreams_lists_the_others_as_shares(store: Store, reader: Reader) -> None:
@@ -117,7 +117,7 @@ def test_the_embed_names_the_others(store: Store) -> None:
     with serving(app_of(store, embeddable=frozenset({"x"}))) as reader:
         items = reader.ask("/embed/items").text
         assert items.count(WORDS) == 1
-        assert "Also retweeted by" in items
+        assert "Also reposted by" in items
     with serving(app_of(store)) as reader:
         assert OGP.name not in reader.ask("/embed/items").text  # without the network's consent
 

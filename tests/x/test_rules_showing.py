@@ -169,7 +169,7 @@ def test_x_19_reposts_of_one_original_are_one_entry_that_names_the_others(store:
     assert [item["native_id"] for item in public.items("?stitch=no")] == ["600", "550", "500", "400"]
     html = public.ask("/").text
     assert re.search(
-        r'Retweeted by .* and <a href="https://x.com/josephpowell"[^>]*><bdi>Joseph Powell</bdi></a></p>', html
+        r'Reposted by .* and <a href="https://x.com/josephpowell"[^>]*><bdi>Joseph Powell</bdi></a></p>', html
     )
 
 

@@ -18,7 +18,7 @@ X = Network(
     embed="https://platform.twitter.com/embed/Tweet.html?id={id}&dnt=true&theme={theme}",
     nouns={
         ActivityKind.POST: Noun("Tweet", "Tweets"),
-        ActivityKind.REPOST: Noun("Retweet", "Retweets", "retweeted"),
+        ActivityKind.REPOST: Noun("Retweet", "Retweets", "retweeted", "reposted"),
         ActivityKind.QUOTE: Noun("Quote tweet"),
     },
     terms=LegalTerms(
