@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import click
 import structlog
 
+from aggregator.cli.context import FAILED
 from aggregator.config.logging import configure_logging
 from aggregator.config.observability import observing
 from aggregator.config.settings import Settings
@@ -107,14 +108,15 @@ def run_everything(
             ready(container, reader)
         while serving.is_alive() and embedded.is_alive() and not stopping.wait(1.0):
             pass
-        _stop(reader, embedded, serving)
-    if not stopping.is_set():
+        is_requested = stopping.is_set()
+        _stop(reader, embedded, serving, 0 if is_requested else FAILED)
+    if not is_requested:
         raise AggregatorError("A part of the process ended by itself; the log has the reason.")
 
 
-def _stop(reader: Reader, embedded: Embedded, serving: threading.Thread) -> None:
+def _stop(reader: Reader, embedded: Embedded, serving: threading.Thread, code: int) -> None:
     log.info("stopping")
-    reader.stop_within_limit()
+    reader.stop_within_limit(code)
     embedded.stop()
     serving.join(1.0)
     log.info("stopped")
@@ -271,9 +273,9 @@ class Reader:
         while time.monotonic() < deadline and not (self._server and self._server.started):
             time.sleep(0.02)
 
-    def stop_within_limit(self) -> None:
+    def stop_within_limit(self, code: int = 0) -> None:
         """Request a stop, and exit the process if a thread still waits for the database after some seconds."""
-        _exit_after(_STOP_LIMIT)
+        _exit_after(_STOP_LIMIT, code)
         self.stop()
 
     def stop(self) -> None:
@@ -326,12 +328,12 @@ def stop_at_signal(stop: Callable[[], Any]) -> None:
         signal.signal(number, handle)
 
 
-def _exit_after(seconds: float) -> None:
+def _exit_after(seconds: float, code: int) -> None:
     """Exit the process if stopping takes longer; interrupted work is repeated after its lease expires."""
 
     def end() -> None:
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(code)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aggregator.cli.embedded import Embedded
-from aggregator.cli.serve import run_everything
 from aggregator.config.settings import Settings
 from aggregator.container import Container
-from aggregator.domain.errors import AggregatorError
 from scheduler import SteadyScheduler
 from tests.processes import Processes, eventually
 
@@ -47,6 +47,16 @@ def test_it_is_not_alive_when_the_scheduler_ended(tmp_path: Path) -> None:
         embedded.stop()
 
 
+# In a process of its own: the reader's end is followed by that of its process.
+_ENDING = """
+from aggregator.cli.serve import run_everything
+from aggregator.config.settings import Settings
+run_everything(Settings.from_environment(), ready=lambda _, reader: reader.stop_within_limit())
+"""
+
+
 def test_the_process_ends_when_a_part_has_ended(tmp_path: Path) -> None:
-    with pytest.raises(AggregatorError, match="ended by itself"):
-        run_everything(_settings(tmp_path), ready=lambda _, reader: reader.stop_within_limit())
+    environ = {**os.environ, "AGGREGATOR_DATA_DIR": str(tmp_path), "AGGREGATOR_LISTEN": "127.0.0.1:0"}
+    done = subprocess.run([sys.executable, "-c", _ENDING], check=False, capture_output=True, text=True, env=environ)
+    assert done.returncode == 1
+    assert "A part of the process ended by itself" in done.stderr
