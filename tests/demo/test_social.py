@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,8 +113,9 @@ def test_posts_are_deleted_and_leave_the_stream(container: Container, sample: Up
 @pytest.mark.parametrize("network", ["bluesky", "mastodon"])
 def test_a_long_time_away_leaves_no_gap(container: Container, sample: Upstream, network: str) -> None:
     source = _added(container, sample, network)
-    for _ in range(400):
-        sample.world.publish()
+    now = datetime.now(UTC)
+    for number in range(400, 0, -1):
+        sample.world.publish(now - number * timedelta(seconds=1))
     container.polling.poll_now([source.id])
     notes = getattr(sample.world.social, network).notes
     times = {

@@ -103,12 +103,12 @@ def portal(store: Store, folder: Path) -> Iterator[Reader]:
 
 
 def headings(text: str) -> list[str]:
-    return re.findall(r'<h2 id="block-\d+">([^<]+)</h2>', text)
+    return re.findall(r'<h2 id="block-\d+"><bdi>([^<]+)</bdi></h2>', text)
 
 
 def block(text: str, title: str) -> str:
     """Return the markup of a block."""
-    return text.partition(f">{title}</h2>")[2].partition('<section class="block ')[0]
+    return text.partition(f">{title}</bdi></h2>")[2].partition('<section class="block ')[0]
 
 
 def test_all_blocks_are_there_with_the_map_last(store: Store, portal: Reader) -> None:
