@@ -211,8 +211,8 @@ def test_a_confirmation_needs_the_code_too(sqlite_house: Installation) -> None:
     ana = house.visitor("ana")
     key, codes = set_up(house, ana)
     house.clock.pass_(minutes=11)
-    asked = ana.post("/review/account/totp/remove")
-    assert asked.headers["location"] == "/review/confirm"
+    waiting = ana.post("/review/account/totp/remove")
+    assert waiting.headers["location"] == "/review/confirm"
     assert 'name="code"' in ana.get("/review/confirm").text
     assert ana.post("/review/confirm", {"password": PASSWORD}).status == 422
     assert ana.post("/review/confirm", {"password": PASSWORD, "code": "123"}).status == 422
