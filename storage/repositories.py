@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from storage.access.desk_settings import DeskSettingsTable
     from storage.access.passkeys import Passkeys
     from storage.access.single_use import Links, SpentTokens
+    from storage.access.totp import AuthenticatorApps
     from storage.api.credentials import ConnectedAccounts
     from storage.api.refusals import ApiRefusals
     from storage.billing.ledger import Spendings
@@ -321,6 +322,13 @@ class AccessRepositories(_Group):
         from storage.access.passkeys import Passkeys
 
         return Passkeys(self._connection)
+
+    @cached_property
+    def totp(self) -> AuthenticatorApps:
+        """The authenticator apps of the desk's users, and their recovery codes."""
+        from storage.access.totp import AuthenticatorApps
+
+        return AuthenticatorApps(self._connection)
 
     @cached_property
     def links(self) -> Links:

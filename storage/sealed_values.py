@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select, update
 
+from storage.tables.access import totp
 from storage.tables.api import credential
 from storage.tables.polling import source
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_TABLES = {"source": source, "credential": credential}
+_TABLES = {"source": source, "credential": credential, "totp": totp}
 TABLES = tuple(_TABLES)
 
 

@@ -64,9 +64,11 @@ def list_(as_json: bool) -> None:
     with opened() as container, container.store.reading() as tx:
         now, accounts = container.clock(), tx.access.accounts.all()
         emails, passkeys = tx.access.settings.emails(), tx.access.passkeys.counts()
+        apps = tx.access.totp.accounts()
     if as_json:
         for account in accounts:
-            print_json(_facts(account, emails.get(account.id), passkeys.get(account.id, 0)))
+            totp = account.id in apps
+            print_json(_facts(account, emails.get(account.id), passkeys.get(account.id, 0), totp=totp))
     elif accounts:
         print_table(
             ("NAME", "ROLE", "SIGNS IN", "E-MAIL", "ADDED", "LAST SIGN-IN", "DISABLED"),
@@ -74,7 +76,7 @@ def list_(as_json: bool) -> None:
                 (
                     account.name,
                     account.role.value,
-                    _way(account, passkeys.get(account.id, 0)),
+                    _way(account, passkeys.get(account.id, 0), totp=account.id in apps),
                     _address(emails.get(account.id)),
                     ago(account.created, now),
                     ago(account.last_sign_in, now),
@@ -94,6 +96,7 @@ def list_(as_json: bool) -> None:
 @click.option("--generate", is_flag=True, help="Generate that password; it is displayed only once.")
 @click.option("--email", help="E-mail address; a link to confirm it is mailed. '' deletes it.")
 @click.option("--remove-passkeys", is_flag=True, help="Remove all passkeys, such as those of a lost phone.")
+@click.option("--remove-totp", is_flag=True, help="Remove the authenticator app and its recovery codes.")
 @click.option("--disable/--enable", default=None, help="Whether the account may sign in.")
 def set_(
     name: str,
@@ -102,10 +105,12 @@ def set_(
     generate: bool,
     email: str | None,
     remove_passkeys: bool,
+    remove_totp: bool,
     disable: bool | None,
 ) -> None:
     """Change an account. All its sessions are signed out."""
-    if not (password or generate or remove_passkeys) and role is None and disable is None and email is None:
+    removes = remove_passkeys or remove_totp
+    if not (password or generate or removes) and role is None and disable is None and email is None:
         raise click.UsageError("Give at least one option; --help lists them.")
     if email and not is_email(email):
         raise BadRequestError(f"{email!r} isn't an e-mail address.")
@@ -118,7 +123,7 @@ def set_(
         with container.store.writing() as tx:
             account = _account(tx, name)
             _check_change(tx, account, role=role, disable=bool(disable), password=password or generate)
-            changes = Changes(role, hash_, disable, email, remove_passkeys)
+            changes = Changes(role, hash_, disable, email, remove_passkeys, remove_totp)
             _change(tx, account, container.clock(), changes)
         if email:
             _confirm(container, account, email)
@@ -166,6 +171,7 @@ class Changes(NamedTuple):
     disable: bool | None
     email: str | None  # "": delete it
     removes_passkeys: bool
+    removes_totp: bool
 
 
 def _change(tx: Transaction, account: Account, now: datetime, changes: Changes) -> None:
@@ -183,6 +189,8 @@ def _change(tx: Transaction, account: Account, now: datetime, changes: Changes) 
     if changes.removes_passkeys:
         values["passkey_required"] = False
         noted["passkeys"] = f"{tx.access.passkeys.remove_all(account.id)} removed"
+    if changes.removes_totp:
+        noted["totp"] = "removed" if tx.access.totp.remove(account.id) else "none"
     if changes.email is not None:
         tx.access.settings.change(account.id, email=changes.email or None, email_confirmed=None)
         noted["email"] = "new" if changes.email else "deleted"
@@ -222,11 +230,12 @@ def _check_change(tx: Transaction, account: Account, *, role: str | None, disabl
         raise BadRequestError(f"{account.name} signs in at {account.issuer}, which decides on password and role.")
 
 
-def _way(account: Account, passkeys: int) -> str:
+def _way(account: Account, passkeys: int, *, totp: bool) -> str:
     """Return how a user signs in."""
     if not account.is_local:
         return account.issuer or ""
-    return f"password, {passkeys} passkey{'' if passkeys == 1 else 's'}" if passkeys else "password"
+    password = "password and code" if totp else "password"
+    return f"{password}, {passkeys} passkey{'' if passkeys == 1 else 's'}" if passkeys else password
 
 
 def _address(email: tuple[str, bool] | None) -> str:
@@ -253,7 +262,7 @@ def _hashed(password: str, name: str) -> str:
     return passwords.hashed(password)
 
 
-def _facts(account: Account, email: tuple[str, bool] | None, passkeys: int) -> dict[str, object]:
+def _facts(account: Account, email: tuple[str, bool] | None, passkeys: int, *, totp: bool) -> dict[str, object]:
     return {
         "name": account.name,
         "role": account.role.value,
@@ -265,4 +274,5 @@ def _facts(account: Account, email: tuple[str, bool] | None, passkeys: int) -> d
         "email_confirmed": bool(email and email[1]),
         "passkeys": passkeys,
         "passkey_required": account.passkey_required,
+        "totp": totp,
     }

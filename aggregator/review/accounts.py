@@ -46,6 +46,7 @@ class UserPages:
         yield DeskRoute("POST", "/people/{name}/email", Role.ADMIN, self.email, confirm=True)
         yield DeskRoute("POST", "/people/{name}/link", Role.ADMIN, self.link, confirm=True)
         yield DeskRoute("POST", "/people/{name}/passkeys", Role.ADMIN, self.passkeys, confirm=True)
+        yield DeskRoute("POST", "/people/{name}/totp", Role.ADMIN, self.totp, confirm=True)
         yield DeskRoute("POST", "/people/{name}/disabled", Role.ADMIN, self.disabled, confirm=True)
 
     def page(self, request: DeskRequest) -> Response:
@@ -123,6 +124,17 @@ class UserPages:
             self._note(tx, request, "removed passkeys", account.name, {"passkeys": removed})
         return self._desk.onward(f"{HOME}/people", f"{account.name} has no passkeys now and is signed out everywhere.")
 
+    def totp(self, request: DeskRequest) -> Response:
+        """Remove the authenticator app of an account, such as that of a lost phone."""
+        with self._desk.store.writing() as tx:
+            account = self._other(tx, request)
+            if not tx.access.totp.remove(account.id):
+                raise ConflictError(f"{account.name} has no authenticator app.")
+            tx.access.accounts.close_all(account.id)
+            self._note(tx, request, "removed a second factor", account.name, {})
+        done = f"{account.name} signs in without a code now, and is signed out everywhere."
+        return self._desk.onward(f"{HOME}/people", done)
+
     def disabled(self, request: DeskRequest) -> Response:
         """Deactivate or reactivate an account."""
         off = request.form.choice("to", ["off", "on"]) == "off"
@@ -155,11 +167,12 @@ class UserPages:
     ) -> Response:
         with self._desk.store.reading() as tx:
             accounts, emails = tx.access.accounts.all(), tx.access.settings.emails()
-            passkeys = tx.access.passkeys.counts()
+            passkeys, apps = tx.access.passkeys.counts(), tx.access.totp.accounts()
         values: dict[str, Any] = {
             "accounts": accounts,
             "emails": emails,
             "passkeys": passkeys,
+            "apps": apps,
             "roles": list(Role),
             "complaint": complaint,
             "made": made,

@@ -37,6 +37,7 @@ _LIMITS = {
     "both": Limit(5, timedelta(minutes=15)),
     "address": Limit(20, timedelta(minutes=15)),
     "name": Limit(50, _FIRST_PAUSE),
+    "code": Limit(5, timedelta(minutes=15)),  # of one user; only those who know the password get there
     "mails to": Limit(3, timedelta(hours=1), timedelta(hours=1)),
     "mails from": Limit(10, timedelta(hours=1), timedelta(hours=1)),  # requested by one visitor
 }
@@ -94,15 +95,21 @@ class Attempts:
 
 def succeeded(tx: Transaction, subjects: Subjects) -> None:
     """Forget the failures of a name; those of an address are reduced by this attempt, since many people may have it."""
-    tx.access.accounts.forgive([subject for kind, subject in subjects.items() if kind in {"both", "name"}])
+    # In the order in which attempts are counted, since another order could deadlock with them.
     if "address" in subjects:
         tx.access.accounts.uncount(subjects["address"], _LIMITS["address"].tries)
+    tx.access.accounts.forgive([subject for kind, subject in subjects.items() if kind in {"both", "name", "code"}])
 
 
 def subjects_of(name: str, address: str) -> Subjects:
     """Return what an attempt to sign in with a name counts for."""
     who = _hidden(name)  # people type passwords there by mistake
     return {"both": f"both:{who}:{address}", "address": f"address:{address}", "name": f"name:{who}"}
+
+
+def subjects_of_code(account_id: int, address: str) -> Subjects:
+    """Return what an attempt with a code counts for; correct passwords don't reduce it."""
+    return {"code": f"code:{account_id}", "address": f"address:{address}"}
 
 
 def subjects_of_mail(email: str, address: str) -> Subjects:

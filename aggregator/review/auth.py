@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.config import passwords
-from aggregator.review.attempts import Attempts, subjects_of, succeeded
+from aggregator.review.attempts import Attempts, subjects_of, subjects_of_code, succeeded
 from aggregator.review.context import HOME
-from aggregator.review.errors import ForeignFormError, PasskeyNeededError
+from aggregator.review.errors import ForeignFormError, SecondFactorNeededError
 from aggregator.review.one_time import OneTimeTokens
+from aggregator.review.second_factor import WRONG, CodeChecks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +66,7 @@ class Gate:
         self._local = local  # the names that may sign in with a password or passkey; None: all
         self.attempts = Attempts(store)
         self.tokens = OneTimeTokens(keys)
+        self.codes = CodeChecks(keys)
         self._cookie = "__Host-desk" if secure else "desk"
         self._form_cookie = "__Host-desk-form" if secure else "desk-form"
 
@@ -157,7 +159,7 @@ class Gate:
         """Return the account and the token of a new session, or None if name or password is incorrect.
 
         Raises:
-            PasskeyNeededError: they are correct, but the user must use a passkey, too.
+            SecondFactorNeededError: they are correct, but the user must enter a code or use a passkey, too.
             TooManyTriesError: attempts are paused after too many failures.
         """
         hash_ = self._checked(name, password, address, now)
@@ -171,23 +173,43 @@ class Gate:
             if passwords.is_outdated(hash_):
                 tx.access.accounts.rehash(account.id, passwords.hashed(password))
             succeeded(tx, subjects)
-            needs_passkey = account.passkey_required and bool(tx.access.passkeys.of(account.id))
-            token = "" if needs_passkey else self.enter(tx, account, address, now)
-        if needs_passkey:
-            raise PasskeyNeededError("The password is correct. Now use your passkey to sign in.")
+            has_app = tx.access.totp.get(account.id) is not None
+            needs_more = has_app or (account.passkey_required and bool(tx.access.passkeys.of(account.id)))
+            token = "" if needs_more else self.enter(tx, account, address, now)
+        if needs_more:
+            raise SecondFactorNeededError(account, has_app=has_app)
         return account, token
 
-    def is_confirmed_by(self, name: str, password: str, address: str, now: datetime) -> bool:
-        """Return whether a signed-in user knows their password.
+    def confirmation_problem(self, account: Account, password: str, code: str, address: str, now: datetime) -> str:
+        """Return why a signed-in user is not confirmed by a password, and a code if they have an app; "": they are.
 
         Raises:
             TooManyTriesError: attempts are paused after too many failures.
         """
-        if self._checked(name, password, address, now) is None:
-            return False
+        if self._checked(account.name, password, address, now) is None:
+            return "The password is incorrect."
         with self._store.writing(lock_stream=False) as tx:
-            succeeded(tx, subjects_of(name, address))
-        return True
+            succeeded(tx, subjects_of(account.name, address))
+            has_app = tx.access.totp.get(account.id) is not None
+        return WRONG if has_app and self.use_code(account, code, address, now) is None else ""
+
+    def use_code(self, account: Account, code: str, address: str, now: datetime) -> str | None:
+        """Use up a code of a user's app or a recovery code; return which of them it was, or None if it is incorrect.
+
+        Raises:
+            TooManyTriesError: attempts are paused after too many failures.
+        """
+        subjects = subjects_of_code(account.id, address)
+        self.attempts.check(subjects, now)
+        count = self.attempts.count(subjects, now)
+        with self._store.writing(lock_stream=False) as tx:
+            kind = self.codes.use(tx, account.id, code, now)
+            if kind is not None:
+                succeeded(tx, subjects)
+        if kind is None:
+            detail = {"name": account.name, "address": address, "with": "a code"}
+            self.attempts.note_failure(subjects, count, now, detail)
+        return kind
 
     def enter(
         self,

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from aggregator.config import passwords
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.access.accounts import Role
+from aggregator.domain.access.recovery_codes import LONGEST
 from aggregator.domain.errors import SignInError
 from aggregator.review.attempts import client_of
 from aggregator.review.context import HOME, DeskRoute
@@ -102,16 +103,17 @@ class ConfirmationPages:
         return self._page(request)
 
     def by_password(self, request: DeskRequest) -> Response:
-        """Confirm by the password."""
-        password = request.form.raw("password", most=passwords.LONGEST)
+        """Confirm by the password, and a code if the user has an authenticator app."""
+        password, code = request.form.raw("password", most=passwords.LONGEST), request.form.text("code", most=LONGEST)
+        address = client_of(request.http)
         try:
-            fits = self._gate.is_confirmed_by(request.account.name, password, client_of(request.http), request.now)
-        except TooManyTriesError as problem:
-            answer = self._page(request, str(problem), 429)
-            answer.headers.update(problem.headers)
+            problem = self._gate.confirmation_problem(request.account, password, code, address, request.now)
+        except TooManyTriesError as pause:
+            answer = self._page(request, str(pause), 429)
+            answer.headers.update(pause.headers)
             return answer
-        if not fits:
-            return self._page(request, "The password is incorrect.", 422)
+        if problem:
+            return self._page(request, problem, 422)
         return self._confirmed(request)
 
     def by_passkey(self, request: DeskRequest) -> Response:
@@ -158,11 +160,14 @@ class ConfirmationPages:
         with self._desk.store.reading() as tx:
             has_password = account.is_local and tx.access.accounts.password_of(account.name) is not None
             has_passkeys = self._checks is not None and bool(tx.access.passkeys.of(account.id))
+            has_app = tx.access.totp.get(account.id) is not None
         provider = None if account.is_local or self._sign_on is None else self._sign_on.label
         values = {
             "complaint": complaint,
             "has_password": has_password,
             "has_passkeys": has_passkeys,
+            "has_app": has_app,
+            "longest_code": LONGEST,
             "provider": provider,
             "is_confirmed": request.is_confirmed,
         }

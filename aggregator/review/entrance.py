@@ -10,12 +10,14 @@ from aggregator.domain.access.accounts import LinkPurpose
 from aggregator.domain.access.links import PATHS
 from aggregator.domain.access.single_sign_on import CALLBACK
 from aggregator.review.accounts import UserPages
+from aggregator.review.authenticator_apps import AuthenticatorAppPages
 from aggregator.review.confirmation import ConfirmationPages
 from aggregator.review.context import HOME
 from aggregator.review.email import EmailPages
 from aggregator.review.links import LinkPages
 from aggregator.review.passkey_ceremonies import RelyingParty
 from aggregator.review.passkeys import PasskeyChecks, PasskeyPages
+from aggregator.review.second_factor import CodePages
 from aggregator.review.sign_in import SignInPages
 from aggregator.review.sign_on import SignOnPages
 
@@ -91,12 +93,14 @@ class Entrance:
     ) -> None:
         site = RelyingParty.of(public_url) if options.local is None or options.local else None
         self._checks = None if site is None else PasskeyChecks(desk, gate, site)
-        self._pages = SignInPages(desk, gate, options, self._checks)
+        self._codes = CodePages(desk, gate, has_passkeys=site is not None)
+        self._pages = SignInPages(desk, gate, options, self._checks, self._codes)
         self._sign_on = None
         if options.sign_on is not None and public_url is not None:
             self._sign_on = SignOnPages(desk, gate, options.sign_on, keys, public_url, self._pages.refuse)
             self._pages.end_at_provider = self._sign_on.end
         self._passkeys = PasskeyPages(desk, self._checks)
+        self._apps = AuthenticatorAppPages(desk, gate.codes, keys, public_url)
         self.mail = options.mail or NoMail()
         self._links = LinkPages(desk, gate, self.mail)
         self._users = UserPages(desk, self.mail)
@@ -105,13 +109,15 @@ class Entrance:
 
     def sections(self) -> Sequence[Section]:
         """Return the sections with routes that need a session."""
-        found: list[Section] = [self._pages, self._passkeys, self._email, self._users, self.confirmation]
+        own: list[Section] = [self._pages, self._passkeys, self._apps, self._email]
+        found = [*own, self._users, self.confirmation]
         return found if self._sign_on is None else [*found, self._sign_on]
 
     def open_routes(self) -> Iterable[OpenRoute]:
         """Yield the routes that need no session."""
         yield OpenRoute("GET", f"{HOME}/sign-in", self._pages.show)
         yield OpenRoute("POST", f"{HOME}/sign-in", self._pages.sign_in, Work.HASHING)
+        yield OpenRoute("POST", f"{HOME}/sign-in/code", self._codes.sign_in)
         if self._checks is not None:
             yield OpenRoute("GET", f"{HOME}/sign-in/passkey", self._checks.sign_in_options)
             yield OpenRoute("POST", f"{HOME}/sign-in/passkey", self._pages.sign_in_by_passkey)

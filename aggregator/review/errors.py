@@ -11,6 +11,8 @@ from aggregator.web.problems import ProblemKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aggregator.domain.access.accounts import Account
+
 
 class SignInNeededError(BadRequestError):
     """No user is signed in."""
@@ -36,10 +38,15 @@ class ConflictError(BadRequestError):
     code = "conflict"
 
 
-class PasskeyNeededError(BadRequestError):
-    """The password is correct, but the user must use a passkey, too."""
+class SecondFactorNeededError(BadRequestError):
+    """The password is correct, but the user must enter a code or use a passkey, too."""
 
-    code = "passkey-needed"
+    code = "second-factor-needed"
+
+    def __init__(self, account: Account, *, has_app: bool) -> None:
+        super().__init__("The password is correct. Now use your passkey to sign in.")
+        self.account = account
+        self.has_app = has_app  # a code is accepted, too
 
 
 class TooManyTriesError(BadRequestError):
@@ -58,6 +65,8 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "foreign-form": ProblemKind(HTTPStatus.FORBIDDEN, "Form expired", "The form has expired or is from another site."),
     "bad-form": ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "Check the form", "A field is invalid."),
     "conflict": ProblemKind(HTTPStatus.CONFLICT, "Not possible now", "The item or setting has changed."),
-    "passkey-needed": ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "Passkey required", "The password is not enough."),
+    "second-factor-needed": ProblemKind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "Second factor required", "The password is not enough."
+    ),
     "too-many-tries": ProblemKind(HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts", "Too many failed sign-ins."),
 }

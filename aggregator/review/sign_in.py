@@ -12,7 +12,7 @@ from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.review.attempts import client_of
 from aggregator.review.auth import safe_next
 from aggregator.review.context import HOME, DeskRoute
-from aggregator.review.errors import ConflictError, PasskeyNeededError, TooManyTriesError
+from aggregator.review.errors import ConflictError, SecondFactorNeededError, TooManyTriesError
 from aggregator.review.passkey_ceremonies import PasskeyError
 from aggregator.web.responses import HTML
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aggregator.review.entrance import SignInOptions
     from aggregator.review.form import Form
     from aggregator.review.passkeys import PasskeyChecks
+    from aggregator.review.second_factor import CodePages
     from storage.store import Transaction
 
 _WRONG = "Incorrect name or password."
@@ -35,11 +36,19 @@ _LONGEST_NAME = 64
 class SignInPages:
     """The pages for sign-in and the own account."""
 
-    def __init__(self, desk: DeskContext, gate: Gate, options: SignInOptions, checks: PasskeyChecks | None) -> None:
+    def __init__(
+        self,
+        desk: DeskContext,
+        gate: Gate,
+        options: SignInOptions,
+        checks: PasskeyChecks | None,
+        codes: CodePages,
+    ) -> None:
         self._desk = desk
         self._gate = gate
         self._options = options
         self._checks = checks
+        self._codes = codes
         self.end_at_provider: Callable[[str | None], str | None] | None = None  # returns where users sign out there
 
     def routes(self) -> Iterable[DeskRoute]:
@@ -68,7 +77,9 @@ class SignInPages:
             answer = self._page(request, target, str(problem), name, status=429)
             answer.headers.update(problem.headers)
             return answer
-        except PasskeyNeededError as problem:
+        except SecondFactorNeededError as problem:
+            if problem.has_app:
+                return self._codes.ask(request, problem.account, target)
             return self._page(request, target, str(problem), name, status=422)
         if found is None:
             return self._page(request, target, _WRONG, name, status=422)
@@ -132,11 +143,13 @@ class SignInPages:
         with self._desk.store.reading() as tx:
             settings = tx.access.settings.get(request.account.id)
             passkeys = tx.access.passkeys.of(request.account.id)
+            app = tx.access.totp.get(request.account.id)
         values = {
             "complaint": complaint,
             "shortest": passwords.SHORTEST,
             "settings": settings,
             "passkeys": passkeys,
+            "app": app,
             "may_add_passkeys": self._checks is not None and request.account.is_local,
             "provider": self._label,
             "has_mail": self._options.mail is not None and self._options.mail.is_configured,

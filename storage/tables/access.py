@@ -90,6 +90,25 @@ passkey = Table(
     Index("ix_passkey_account_id", "account_id"),
     sqlite_autoincrement=True,
 )
+# Keys of authenticator apps (TOTP), each accepted after its user entered a first code.
+totp = Table(
+    "totp",
+    metadata,
+    Column("account_id", big_integer, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("sealed", Text, nullable=False),  # the key, encrypted
+    Column("last_step", BigInteger, nullable=False),  # of the last code that was used; earlier ones are refused
+    Column("created", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+# Digests of recovery codes. Using one deletes it.
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("account_id", big_integer, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", Text, primary_key=True),
+    Index("ix_recovery_code_account_id", "account_id"),
+)
 # Links that were mailed or handed over, of whose tokens only digests are stored. Using one deletes it.
 account_link = Table(
     "account_link",

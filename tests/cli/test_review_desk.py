@@ -49,22 +49,23 @@ def test_links_addresses_and_passkeys_of_accounts(cli: CommandLine, sqlite_store
         assert ana is not None
         tx.access.passkeys.add(Passkey(0, ana.id, "AAAA", "Phone", b"key", 0, utc_now()))
         tx.access.accounts.require_passkey(ana.id, required=True)
+        tx.access.totp.add(ana.id, "encrypted", 1, utc_now())
         tx.access.accounts.add("mira", Role.EDITOR, "", utc_now(), issuer="https://id.example", subject="7")
 
     link = cli("user", "link", "ana").stdout.strip()
     warned = cli("user", "set", "ana", "--email", "ana@portal.example")
     before = cli.json("user", "list")
     shown = cli("user", "list").stdout
-    cli("user", "set", "ana", "--remove-passkeys", "--email", "")
+    cli("user", "set", "ana", "--remove-passkeys", "--remove-totp", "--email", "")
     after = cli.json("user", "list")
 
     assert re.fullmatch(r"http://127\.0\.0\.1:8080/review/new-password\?token=[A-Za-z0-9_-]{43}", link)
     assert "can't be confirmed" in warned.stderr
-    keys = ("email", "email_confirmed", "passkeys", "passkey_required", "issuer")
-    assert [before[0][key] for key in keys] == ["ana@portal.example", False, 1, True, None]
-    assert [after[0][key] for key in keys] == [None, False, 0, False, None]
+    keys = ("email", "email_confirmed", "passkeys", "passkey_required", "totp", "issuer")
+    assert [before[0][key] for key in keys] == ["ana@portal.example", False, 1, True, True, None]
+    assert [after[0][key] for key in keys] == [None, False, 0, False, False, None]
     assert "ana@portal.example (not confirmed)" in shown
-    assert "password, 1 passkey" in shown
+    assert "password and code, 1 passkey" in shown
     assert "https://id.example" in shown
     assert "no confirmed e-mail address" in cli("user", "link", "ana", "--mail", code=2).stderr
     for words in (("set", "mira", "--role", "admin"), ("set", "mira", "--generate"), ("link", "mira")):

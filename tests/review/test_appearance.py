@@ -181,6 +181,8 @@ def test_the_ways_to_sign_in_fit_and_are_accessible(
             with sqlite_store.writing() as tx:
                 tx.access.passkeys.add(Passkey(0, 1, "AAAA", "Phone " * 10, b"key", 0, NOON))
                 tx.access.accounts.add("mira", Role.EDITOR, "", NOON, issuer=provider.issuer, subject="7")
+                tx.access.accounts.add("zoe", Role.VIEWER, "a hash", NOON)
+                tx.access.totp.add(3, "encrypted", 1, NOON)
                 tx.access.settings.change(2, email="a-long-name@a-long-domain.example")
                 tx.access.links.add(link.digest, 1, link.purpose, clock() + link.lasts)
             for path in ("/account", "/account/passkeys", "/people", "/confirm", link.address(""), "/sign-in"):

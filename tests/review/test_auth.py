@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from storage.store import Store
     from tests.review.conftest import Stopped
 
-OPEN = {"/review/sign-in", "/review/new-password", "/review/confirm-email"}  # accepted without a session
+OPEN = {"/review/sign-in", "/review/sign-in/code", "/review/new-password", "/review/confirm-email"}  # without a session
 VALUES = {
     "key": "user-1",
     "item_id": "1",
@@ -83,6 +83,7 @@ def test_every_change_needs_its_role(sqlite_house: Installation) -> None:
         *("/review/sign-out", "/review/account", "/review/account/sign-out-everywhere"),
         *("/review/account/digest", "/review/layout", "/review/views", "/review/views/1/delete"),
         *("/review/account/passkeys/required", "/review/account/passkeys/1/remove"),
+        *("/review/account/totp", "/review/account/totp/codes", "/review/account/totp/remove"),
         *("/review/confirm", "/review/confirm/continue", "/review/account/email", "/review/account/email/again"),
     }
 

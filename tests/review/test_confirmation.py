@@ -95,7 +95,8 @@ def test_guesses_are_paused(sqlite_house: Installation) -> None:
     "path",
     [
         "/review/people", "/review/people/ana/role", "/review/people/ana/email", "/review/people/ana/link",
-        "/review/people/ana/passkeys", "/review/people/ana/disabled", "/review/account/email",
+        "/review/people/ana/passkeys", "/review/people/ana/totp", "/review/people/ana/disabled",
+        "/review/account/email", "/review/account/totp", "/review/account/totp/codes", "/review/account/totp/remove",
         "/review/account/passkeys/required", "/review/account/passkeys/1/remove", "/review/connections",
         "/review/connections/x/remove",
     ],

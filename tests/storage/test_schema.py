@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 TODAY = date(2026, 3, 2)
-REVISIONS = [*(f"{number:04}" for number in range(1, 14)), *(f"{number:04}" for number in range(15, 23))]
+REVISIONS = [*(f"{number:04}" for number in range(1, 14)), *(f"{number:04}" for number in range(15, 24))]
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_migration_yields_to_a_transaction_in_its_way(postgresql_url: str, mon
         monkeypatch.setattr(schema, "sleep", pause)
         applied = schema.migrate(engine, "test.invalid", TODAY)
     engine.dispose()
-    assert applied == ["0016", "0017", "0018", "0019", "0020", "0021", "0022"]
+    assert applied == ["0016", "0017", "0018", "0019", "0020", "0021", "0022", "0023"]
     assert len(pauses) == 1
 
 
@@ -208,7 +208,7 @@ def test_an_index_that_was_interrupted_is_built_again(postgresql_url: str) -> No
         connection.execute(
             text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_source_totals'::regclass")
         )
-    assert schema.migrate(engine, "test.invalid", TODAY) == ["0019", "0020", "0021", "0022"]
+    assert schema.migrate(engine, "test.invalid", TODAY) == ["0019", "0020", "0021", "0022", "0023"]
     with engine.connect() as connection:
         invalid = connection.execute(text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).scalar()
     engine.dispose()
@@ -239,8 +239,8 @@ def test_the_revisions_are_those_of_the_migrations(engine: Engine) -> None:
 
 def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.migrate(engine, "test.invalid", TODAY)
-    monkeypatch.setattr(schema, "_known", lambda: ("0022", "9998"))
-    with pytest.raises(SchemaError, match=r"\(0022\) is older than this version needs \(9998\)"):
+    monkeypatch.setattr(schema, "_known", lambda: ("0023", "9998"))
+    with pytest.raises(SchemaError, match=r"\(0023\) is older than this version needs \(9998\)"):
         schema.check(engine)
 
 

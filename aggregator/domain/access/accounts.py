@@ -64,6 +64,14 @@ class Passkey:
     last_used: datetime | None = None
 
 
+class AuthenticatorApp(NamedTuple):
+    """The authenticator app of an account, whose codes are asked for after the password."""
+
+    sealed: str  # its key, encrypted
+    created: datetime
+    codes_left: int  # recovery codes that were not used
+
+
 class ProviderSession(NamedTuple):
     """The session at a sign-on provider to which a session belongs."""
 

@@ -58,6 +58,10 @@ _SENTENCES: Mapping[str, str] = {
     "added a passkey": "{who} added a passkey.",
     "removed a passkey": "{who} removed a passkey.",
     "removed passkeys": "{who} removed the passkeys of {subject}.",
+    "added an authenticator app": "{who} set up an authenticator app.",
+    "removed their authenticator app": "{who} removed their authenticator app.",
+    "made recovery codes": "{who} made new recovery codes.",
+    "removed a second factor": "{who} removed the authenticator app of {subject}.",
     "made a link": "{who} made a link for a new password of {subject}.",
     "reset their password": "{who} set a new password with a link.",
     "changed an e-mail address": "{who} changed the e-mail address of {subject}.",
@@ -99,6 +103,7 @@ _FIELDS: Mapping[str, str] = {
     "to": "Direction",
     "with": "With",
     "passkey": "Passkey",
+    "totp": "Authenticator app",
     "passkey_required": "Passkey after the password",
     "problem": "Reason",
 }
