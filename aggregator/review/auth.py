@@ -30,6 +30,7 @@ LASTS = timedelta(hours=12)  # maximum duration of a session
 IDLE = timedelta(hours=2)  # maximum time between two requests
 _NOTED = timedelta(minutes=1)  # interval at which the last use of a session is stored
 CONFIRMED = timedelta(minutes=10)  # how long a user's proof of who they are is enough for changes of accounts
+LONGEST_NEXT = 2000  # characters of the page to open after sign-in, which a cookie has meanwhile
 _TOKEN_BYTES = 32
 _OURS = frozenset({"same-origin", "none"})
 
@@ -220,7 +221,7 @@ class Gate:
 def safe_next(path: str) -> str:
     """Return the page to open after sign-in: `path` if it is a page of the desk, else the queue."""
     fits = re.fullmatch(rf"{HOME}(/[a-z0-9/_-]*)?(\?[A-Za-z0-9=&%+._~:-]*)?", path)
-    return path if fits and "//" not in path else HOME
+    return path if fits and "//" not in path and len(path) <= LONGEST_NEXT else HOME
 
 
 def _form_token(secret: Secret, session: str) -> str:

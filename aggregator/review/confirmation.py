@@ -19,6 +19,7 @@ from aggregator.review.passkey_ceremonies import PasskeyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from aggregator.domain.access.accounts import Account
     from aggregator.domain.secrets import Secret
     from aggregator.review.auth import Gate
     from aggregator.review.context import DeskContext, DeskRequest
@@ -104,6 +105,8 @@ class ConfirmationPages:
     def by_password(self, request: DeskRequest) -> Response:
         """Confirm by the password."""
         password = request.form.raw("password", most=passwords.LONGEST)
+        if self._needs_passkey(request.account):
+            return self._page(request, "Your password alone is not enough. Use a passkey.", 422)
         try:
             fits = self._gate.is_confirmed_by(request.account.name, password, client_of(request.http), request.now)
         except TooManyTriesError as problem:
@@ -153,10 +156,17 @@ class ConfirmationPages:
             return None
         return Pending(found["method"], found["path"], found["query"], found["fields"])
 
+    def _needs_passkey(self, account: Account) -> bool:
+        if not account.passkey_required:
+            return False
+        with self._desk.store.reading() as tx:
+            return bool(tx.access.passkeys.of(account.id))
+
     def _page(self, request: DeskRequest, complaint: str = "", status: int = 200) -> Response:
         account = request.account
         with self._desk.store.reading() as tx:
             has_password = account.is_local and tx.access.accounts.password_of(account.name) is not None
+            has_password = has_password and not (account.passkey_required and tx.access.passkeys.of(account.id))
             has_passkeys = self._checks is not None and bool(tx.access.passkeys.of(account.id))
         provider = None if account.is_local or self._sign_on is None else self._sign_on.label
         values = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 from starlette.responses import RedirectResponse, Response
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aggregator.review.auth import Gate, Present
     from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.form import Form
+    from aggregator.review.one_time import Claims
     from storage.store import Transaction
 
 _LASTS = timedelta(minutes=10)  # from the begin of a sign-in to the provider's answer
@@ -67,6 +68,14 @@ class SignOn(Protocol):
     def ended(self, token: str) -> EndedSession:
         """Return what a logout token announces."""
         ...
+
+
+class _Begun(NamedTuple):
+    """A sign-in that a browser began."""
+
+    token: str
+    claims: Claims
+    request: SignOnRequest
 
 
 class SignOnPages:
@@ -119,13 +128,16 @@ class SignOnPages:
     def finish(self, request: Request, _form: Form) -> Response:
         """Sign in a user who returns from the provider, or confirm who they are."""
         now, address = self._desk.clock(), client_of(request)
+        begun = self._begun(request, now)
+        if begun is None:  # not counted, since another site may have sent the browser here
+            return self._refuse(request, _EXPIRED, 422)
         subjects = {"address": f"sign-on:{address}"}
         try:
             count = self._gate.attempts.count(subjects, now)
         except TooManyTriesError as problem:
             return self._refuse(request, str(problem), 429)
         try:
-            values, user = self._user(request, now)
+            values, user = begun.claims.values, self._user(request, begun)
             present = self._gate.present(request, now)
             with self._desk.store.writing() as tx:
                 succeeded(tx, subjects)
@@ -200,21 +212,25 @@ class SignOnPages:
         state, nonce, verifier = (derive(token, label) for label in ("state", "nonce", "verifier"))
         return SignOnRequest(state, nonce, verifier, self._redirect_url, since)
 
-    def _user(self, request: Request, now: datetime) -> tuple[Mapping[str, str], SignOnUser]:
-        """Return the values of the begun sign-in, and the user for whom the provider vouches."""
-        token, query = request.cookies.get(self._cookie, ""), request.query_params
+    def _begun(self, request: Request, now: datetime) -> _Begun | None:
+        """Return the sign-in that this browser began and the provider's answer belongs to."""
+        token = request.cookies.get(self._cookie, "")
         claims = self._gate.tokens.open(token, _PURPOSE, "", now)
         if claims is None:
-            raise SignOnError(_EXPIRED)
+            return None
         begun = self._request(token, claims.values)
-        if not hmac.compare_digest(query.get("state", "").encode(), begun.state.encode()):
-            raise SignOnError(_EXPIRED)
+        fits = hmac.compare_digest(request.query_params.get("state", "").encode(), begun.state.encode())
+        return _Begun(token, claims, begun) if fits else None
+
+    def _user(self, request: Request, begun: _Begun) -> SignOnUser:
+        """Return the user for whom the provider vouches."""
+        query = request.query_params
         with self._desk.store.writing(lock_stream=False) as tx:
-            if not spend(tx, token, claims):
+            if not spend(tx, begun.token, begun.claims):
                 raise SignOnError(_EXPIRED)
         if "error" in query or not query.get("code"):
             raise SignOnError(f"The sign-in service refused: {query.get('error', 'no code')[:100]!r}.")
-        return claims.values, self._sign_on.finish(query["code"], query.get("iss", ""), begun)
+        return self._sign_on.finish(query["code"], query.get("iss", ""), begun.request)
 
     def _entered(
         self, tx: Transaction, request: Request, values: Mapping[str, str], user: SignOnUser, now: datetime

@@ -140,7 +140,10 @@ class SingleSignOn:
         named = [name for name in (subject, session) if name is not None]
         if not isinstance(claims.get("jti"), str) or not named or not all(isinstance(name, str) for name in named):
             raise SignOnError("The logout token names no session.")
-        expires = min(float(claims["exp"]), (self._clock() + _LONGEST_LOGOUT).timestamp())
+        now = self._clock()
+        if claims["iat"] < (now - _LONGEST_LOGOUT).timestamp():  # it may have been used, and be forgotten
+            raise SignOnError("The logout token is too old.")
+        expires = min(claims["exp"], (now + _LONGEST_LOGOUT).timestamp())
         return EndedSession(self._issuer, subject, session, claims["jti"], datetime.fromtimestamp(expires, UTC))
 
     def check(self, request: SignOnRequest) -> None:
