@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.access.accounts import ProviderSession, Role
-from aggregator.domain.access.single_sign_on import CALLBACK, SignOnError, SignOnRequest, names_from
+from aggregator.domain.access.single_sign_on import CALLBACK, ProviderAwayError, SignOnError, SignOnRequest, names_from
 from aggregator.domain.errors import SignInError
 from aggregator.review.attempts import client_of, succeeded
 from aggregator.review.auth import safe_next
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aggregator.domain.access.accounts import Account
     from aggregator.domain.access.single_sign_on import EndedSession, SignOnUser
     from aggregator.domain.secrets import Secret
+    from aggregator.review.attempts import Subjects
     from aggregator.review.auth import Gate, Present
     from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.form import Form
@@ -145,6 +146,9 @@ class SignOnPages:
                     answer = self._confirmed(tx, present, values["session"], user, now)
                 else:
                     answer = self._entered(tx, request, values, user, now)
+        except ProviderAwayError as problem:
+            self._uncount(subjects)  # so that its outage pauses nobody
+            answer = self._refuse(request, str(problem), 503)
         except SignOnError as problem:
             log.warning("sign-on refused", reason=str(problem), address=address)
             detail = {"address": address, "with": self._sign_on.label, "problem": str(problem)}
@@ -163,17 +167,24 @@ class SignOnPages:
 
     def ended(self, request: Request, form: Form) -> Response:
         """End the sessions that the provider announces to have ended (OpenID Connect Back-Channel Logout)."""
-        now, subjects = self._desk.clock(), {"address": f"sign-on:{client_of(request)}"}
+        now, subjects = self._desk.clock(), {"address": f"sign-out:{client_of(request)}"}
         self._gate.attempts.count(subjects, now)
         try:
             ended = self._sign_on.ended(form.raw("logout_token", most=_LONGEST_TOKEN))
             with self._desk.store.writing() as tx:
                 self._end_sessions(tx, ended, now)
                 succeeded(tx, subjects)
+        except ProviderAwayError:
+            self._uncount(subjects)
+            return Response('{"error": "temporarily_unavailable"}', 503, media_type=JSON)
         except SignOnError as problem:
             log.warning("sign-out of provider refused", reason=str(problem))
             return Response('{"error": "invalid_request"}', 400, media_type=JSON)
         return Response(status_code=200)
+
+    def _uncount(self, subjects: Subjects) -> None:
+        with self._desk.store.writing(lock_stream=False) as tx:
+            succeeded(tx, subjects)
 
     def _end_sessions(self, tx: Transaction, ended: EndedSession, now: datetime) -> None:
         if not tx.access.spent.spend(_digest(f"logout\n{ended.token_id}"), ended.expires):

@@ -18,6 +18,7 @@ import structlog
 
 from aggregator.domain.access.single_sign_on import (
     EndedSession,
+    ProviderAwayError,
     SignOnError,
     SignOnRules,
     check_claims,
@@ -47,7 +48,6 @@ _LONGEST_LOGOUT = timedelta(days=1)  # how long a used logout token is remembere
 _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _REFUSED = frozenset({400, 401, 403})
-UNREACHABLE = "The sign-in service is not responding. Try again later."
 
 log = structlog.get_logger(__name__)
 
@@ -169,7 +169,7 @@ class SingleSignOn:
             return self._run(work)
         except (FetchError, UnreadableError, OSError) as problem:
             log.warning("sign-on provider failed", reason=str(problem))
-            raise SignOnError(UNREACHABLE) from problem
+            raise ProviderAwayError from problem
 
     def _authorization(self, provider: Provider, request: SignOnRequest) -> str:
         settings = self._settings()
@@ -291,13 +291,13 @@ class Cached(Generic[_T]):
         """Return the value.
 
         Raises:
-            SignOnError: there is none, and the last attempt to fetch it was a moment ago.
+            ProviderAwayError: there is none, and the last attempt to fetch it was a moment ago.
         """
         async with self._lock:
             if self._value is None or time.monotonic() - self._fetched > _KEPT:
                 await self._try(fetch)
             if self._value is None:
-                raise SignOnError(UNREACHABLE)
+                raise ProviderAwayError
             return self._value
 
     async def renewed(self, fetch: Callable[[], Awaitable[_T]]) -> _T:

@@ -461,6 +461,24 @@ def test_the_password_stays_if_the_provider_is_away(house: Installation, provide
     assert Visitor(house.address).get("/review/sign-in/provider").status == 503
 
 
+def test_an_outage_of_the_provider_pauses_nobody(house: Installation, provider: OpenIdProvider) -> None:
+    visitor = ProviderVisitor(house.address)
+    provider.published["token_endpoint"] = provider.issuer + "/away"
+    for _ in range(22):
+        answer = visitor.sign_in_there()
+        assert (answer.status, complaint(answer)) == (503, "The sign-in service is not responding. Try again later.")
+    with house.store.reading() as tx:
+        assert list(tx.moderation.audit.page()) == []
+        assert tx.access.accounts.blocked(["sign-on:127.0.0.1"], house.clock()) is None
+
+
+def test_forged_announcements_pause_no_sign_in(house: Installation) -> None:
+    stranger = ProviderVisitor(house.address)
+    sent = [stranger.post("/review/sign-in/ended", {"logout_token": "x"}, csrf="").status for _ in range(22)]
+    assert sent == [400] * 20 + [429] * 2
+    assert stranger.sign_in_there().status == 303
+
+
 def test_signing_out_leads_to_the_provider(house: Installation) -> None:
     mira = ProviderVisitor(house.address)
     mira.sign_in_there()

@@ -35,6 +35,13 @@ class SignOnError(BadRequestError):
     code = "sign-on"
 
 
+class ProviderAwayError(SignOnError):
+    """The provider is not responding, or its response is unusable."""
+
+    def __init__(self) -> None:
+        super().__init__("The sign-in service is not responding. Try again later.")
+
+
 @dataclass(frozen=True, slots=True)
 class SignOnRules:
     """Who may sign in, and in which role."""
