@@ -63,7 +63,8 @@ def test_muting_lasts_beyond_the_incident(cli: CommandLine, sqlite_store: Store)
 
 @pytest.mark.parametrize("span", [("--days", "nan"), ("--days", "366"), ("--for", "9999999999w"), ("--for", "nan")])
 def test_a_snooze_has_an_end(cli: CommandLine, sqlite_store: Store, span: tuple[str, str]) -> None:
-    assert f"Invalid value for '{span[0]}'" in cli("incidents", "snooze", str(begin(sqlite_store)), *span, code=2).output
+    refused = cli("incidents", "snooze", str(begin(sqlite_store)), *span, code=2)
+    assert f"Invalid value for '{span[0]}'" in refused.output
 
 
 def test_a_budget_is_a_number(cli: CommandLine) -> None:
