@@ -131,8 +131,8 @@ class ConfirmationPages:
         """Do what waited for the confirmation, once."""
         if not request.is_confirmed:
             return RedirectResponse(self._desk.pages.link(PAGE), status_code=303)
-        pending = self._pending(request)
-        with self._desk.store.writing(lock_stream=False) as tx:
+        with self._desk.store.writing() as tx:  # one at a time, so that it is sent once
+            pending = self._opened(self._gate.pending(tx, request.session), request)
             self._gate.set_pending(tx, request.session, None)
         if pending is None or self.perform is None:
             return RedirectResponse(self._desk.pages.link(f"{HOME}/account"), status_code=303)
@@ -147,7 +147,9 @@ class ConfirmationPages:
 
     def _pending(self, request: DeskRequest) -> Pending | None:
         with self._desk.store.reading() as tx:
-            sealed = self._gate.pending(tx, request.session)
+            return self._opened(self._gate.pending(tx, request.session), request)
+
+    def _opened(self, sealed: str | None, request: DeskRequest) -> Pending | None:
         try:
             found = {} if sealed is None else HeaderCipher(*self._keys()).open(_PLACE, sealed)
         except SignInError:  # the key has changed
