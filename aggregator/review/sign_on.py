@@ -54,6 +54,11 @@ class SignOn(Protocol):
         """The provider's name for people."""
         ...
 
+    @property
+    def issuer(self) -> str:
+        """The provider's own name."""
+        ...
+
     def begin(self, request: SignOnRequest) -> str:
         """Return the address at which the user signs in."""
         ...

@@ -94,6 +94,11 @@ class SingleSignOn:
         settings = self._settings()
         return settings.oidc_label or urlsplit(settings.oidc_issuer or "").hostname or ""
 
+    @property
+    def issuer(self) -> str:
+        """The provider's own name, as in its tokens."""
+        return self._settings().oidc_issuer or ""
+
     def begin(self, request: SignOnRequest) -> str:
         """Return the address at which the user signs in.
 
@@ -144,7 +149,7 @@ class SingleSignOn:
         if claims["iat"] < (now - _LONGEST_LOGOUT).timestamp():  # it may have been used, and be forgotten
             raise SignOnError("The logout token is too old.")
         expires = min(claims["exp"], (now + _LONGEST_LOGOUT).timestamp())
-        return EndedSession(self._issuer, subject, session, claims["jti"], datetime.fromtimestamp(expires, UTC))
+        return EndedSession(self.issuer, subject, session, claims["jti"], datetime.fromtimestamp(expires, UTC))
 
     def check(self, request: SignOnRequest) -> None:
         """Check that the provider's description and keys can be read, and that it accepts the redirect URL.
@@ -159,10 +164,6 @@ class SingleSignOn:
             await self._check_redirect(request)
 
         self._now(work())
-
-    @property
-    def _issuer(self) -> str:
-        return self._settings().oidc_issuer or ""
 
     def _now(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # the result of any work
         try:
@@ -263,10 +264,10 @@ class SingleSignOn:
         return await self._provider.get(self._discover)
 
     async def _discover(self) -> Provider:
-        address = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
+        address = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
         async with self._client() as http:
             answer = await http.get(address, accept="application/json")
-        return provider_in(_document(answer.body), self._issuer)
+        return provider_in(_document(answer.body), self.issuer)
 
     async def _fetch_keys(self, provider: Provider) -> KeySet:
         async with self._client() as http:
@@ -275,7 +276,7 @@ class SingleSignOn:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Http]:
-        async with self._http(await _addresses(self._issuer)) as http:
+        async with self._http(await _addresses(self.issuer)) as http:
             yield http
 
 

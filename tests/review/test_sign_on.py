@@ -455,6 +455,22 @@ def test_only_named_accounts_use_a_password(
         assert Visitor(house.address).sign_in("rescue").status == 403
 
 
+def test_sessions_of_a_former_provider_end(
+    sqlite_store: Store, clock: Stopped, provider: OpenIdProvider, tmp_path: Path
+) -> None:
+    with desk_at(sqlite_store, clock, provider, tmp_path) as (house, _):
+        mira = ProviderVisitor(house.address)
+        mira.sign_in_there()
+        assert mira.get("/review").status == 200
+    with desk_at(sqlite_store, clock, provider, tmp_path) as (house, _):
+        assert Visitor(house.address, mira.jar).get("/review").status == 200
+    other = {"AGGREGATOR_OIDC_ISSUER": "https://id.example"}
+    with desk_at(sqlite_store, clock, provider, tmp_path, **other) as (house, _):
+        assert Visitor(house.address, mira.jar).get("/review").status == 303
+    with installed(sqlite_store, clock, host="localhost") as house:
+        assert Visitor(house.address, mira.jar).get("/review").status == 303
+
+
 def test_the_password_stays_if_the_provider_is_away(house: Installation, provider: OpenIdProvider) -> None:
     provider.published["issuer"] = "https://gone.example"
     house.visitor("rescue", Role.ADMIN)
