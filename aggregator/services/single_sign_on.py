@@ -212,7 +212,7 @@ class SingleSignOn:
         claims = dict(await self._verified(id_token, request.nonce))
         check_claims(claims, settings.oidc_client_id or "", request.since, self._clock())
         if provider.userinfo and isinstance(access, str) and not {settings.oidc_groups_claim, "email"} <= claims.keys():
-            claims = await self._userinfo(provider.userinfo, access, str(claims.get("sub"))) | claims
+            claims = _joined(claims, await self._userinfo(provider.userinfo, access, str(claims.get("sub"))))
         rules = SignOnRules(settings.oidc_groups, settings.oidc_groups_claim, settings.oidc_email_domains)
         return user_of(claims, provider.issuer, rules, id_token)
 
@@ -333,6 +333,15 @@ def provider_in(document: Mapping[str, object], issuer: str) -> Provider:
         _address(document, "end_session_endpoint") if document.get("end_session_endpoint") else None,
         isinstance(methods, list) and "client_secret_basic" not in methods and "client_secret_post" in methods,
     )
+
+
+def _joined(claims: Mapping[str, object], userinfo: Mapping[str, object]) -> dict[str, object]:
+    """Return the claims of an ID token and those that only the userinfo has. Neither verifies the address of the other."""
+    if "email" not in claims:
+        claims = {name: value for name, value in claims.items() if name != "email_verified"}
+    elif userinfo.get("email") != claims["email"]:
+        userinfo = {name: value for name, value in userinfo.items() if name != "email_verified"}
+    return {**userinfo, **claims}
 
 
 def _address(document: Mapping[str, object], name: str) -> str:

@@ -421,6 +421,21 @@ def test_groups_may_be_in_userinfo_only(house: Installation, provider: OpenIdPro
     assert who_is(visitor.get("/review")) == "mira.s"
 
 
+@pytest.mark.parametrize(
+    ("in_token", "verified"),
+    [({"email": "mira@example.org"}, True), ({"email": "boss@example.org"}, False), ({"email_verified": True}, False)],
+)
+def test_an_address_is_verified_only_where_it_is_named(
+    house: Installation, provider: OpenIdProvider, in_token: dict[str, Any], verified: bool
+) -> None:
+    provider.in_userinfo = frozenset({"groups", "email", "email_verified"})
+    provider.claimed = in_token
+    provider.users["mira"]["email_verified"] = "email" in in_token
+    assert ProviderVisitor(house.address).sign_in_there().status == 303
+    with house.store.reading() as tx:
+        assert (tx.access.settings.get(1).email is not None) == verified
+
+
 def test_domains_restrict_who_signs_in(
     sqlite_store: Store, clock: Stopped, provider: OpenIdProvider, tmp_path: Path
 ) -> None:
