@@ -336,7 +336,10 @@ def provider_in(document: Mapping[str, object], issuer: str) -> Provider:
 
 
 def _joined(claims: Mapping[str, object], userinfo: Mapping[str, object]) -> dict[str, object]:
-    """Return the claims of an ID token and those that only the userinfo has. Neither verifies the address of the other."""
+    """Return the claims of an ID token and, where it lacks them, those of the userinfo.
+
+    Neither verifies the address of the other.
+    """
     if "email" not in claims:
         claims = {name: value for name, value in claims.items() if name != "email_verified"}
     elif userinfo.get("email") != claims["email"]:
