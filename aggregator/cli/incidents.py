@@ -9,7 +9,7 @@ import click
 
 from aggregator.cli.context import ACTOR, opened
 from aggregator.cli.output import ago, print_json, print_table
-from aggregator.cli.parameters import Duration
+from aggregator.cli.parameters import Amount, Duration
 from aggregator.domain.errors import NotFoundError
 from aggregator.domain.monitoring.incidents import LONGEST_SNOOZE
 from aggregator.text.plain import one_line
@@ -90,7 +90,7 @@ def show(incident_id: int, as_json: bool) -> None:
     show_default=True,
     help="How long; 0 ends the snooze.",
 )
-@click.option("--days", type=click.FloatRange(0, LONGEST_SNOOZE.days), hidden=True)  # the option of the last release
+@click.option("--days", type=Amount(0, LONGEST_SNOOZE.days), hidden=True)  # the option of the last release
 def snooze(incident_id: int, seconds: float, days: float | None) -> None:
     """Send no alert for an incident for some time."""
     span = timedelta(seconds=seconds) if days is None else timedelta(days=days)

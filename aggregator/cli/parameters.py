@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,17 @@ class Duration(click.ParamType[float | str]):
         """Return what stands for the value in the help."""
         del param, ctx
         return f"DURATION|{self._word}" if self._word else "DURATION"
+
+
+class Amount(click.FloatRange):
+    """A number within bounds. Click accepts `nan`, which is neither below nor above a bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401  # Click's own
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 class Moment(click.ParamType[datetime]):

@@ -11,7 +11,7 @@ import click
 
 from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
-from aggregator.cli.parameters import Duration, Moment, slug_argument
+from aggregator.cli.parameters import Amount, Duration, Moment, slug_argument
 from aggregator.cli.source_costs import confirmed, cost_sentence
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL, SHORTEST_FLOOR
@@ -282,7 +282,7 @@ def import_archive(slug: str, file: Path, check: bool, yes: bool) -> None:
 @slug_argument()
 @click.option("--since", type=Moment(past=True), help="Read no items published before this time (UTC), or longer ago.")
 @click.option("--pages", type=click.IntRange(1, 1000), help="Most pages to read; default: 20 of a feed.")
-@click.option("--budget", type=click.FloatRange(0, 100_000), metavar="DOLLARS", help="Most to spend.")
+@click.option("--budget", type=Amount(0, 100_000), metavar="DOLLARS", help="Most to spend.")
 @click.option("--yes", is_flag=True, help="Confirm the cost.")
 def backfill(slug: str, since: datetime | None, pages: int | None, budget: float | None, yes: bool) -> None:
     """Read older items of a source.

@@ -193,6 +193,7 @@ def _change(tx: Transaction, account: Account, now: datetime, changes: Changes) 
         noted["totp"] = "removed" if tx.access.totp.remove(account.id) else "none"
     if changes.email is not None:
         tx.access.settings.change(account.id, email=changes.email or None, email_confirmed=None)
+        tx.access.links.end(account.id, LinkPurpose.PASSWORD)  # one may wait in the former mailbox
         noted["email"] = "new" if changes.email else "deleted"
     if values:
         tx.access.accounts.change(account.id, **values)

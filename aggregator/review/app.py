@@ -108,7 +108,7 @@ def create_desk(
     problems = Problems(pages, PROBLEMS, api_prefix=f"{HOME}/api/")
     secure = parts.scheme == "https"
     hosts = frozenset(filter(None, (parts.netloc,)))
-    gate = Gate(store, keys, secure=secure, hosts=hosts, local=sign_in.local)
+    gate = Gate(store, keys, secure=secure, hosts=hosts, local=sign_in.local, sign_on=sign_in.sign_on)
     desk = DeskContext(store, clock, pages, secure, pictures)
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     framed(

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
     from aggregator.domain.access.accounts import Account, ProviderSession
     from aggregator.domain.secrets import Secret
+    from aggregator.review.sign_on import SignOn
     from storage.store import Store, Transaction
 
 LASTS = timedelta(hours=12)  # maximum duration of a session
 IDLE = timedelta(hours=2)  # maximum time between two requests
 _NOTED = timedelta(minutes=1)  # interval at which the last use of a session is stored
 CONFIRMED = timedelta(minutes=10)  # how long a user's proof of who they are is enough for changes of accounts
+LONGEST_NEXT = 2000  # characters of the page to open after sign-in, which a cookie has meanwhile
 _TOKEN_BYTES = 32
 _OURS = frozenset({"same-origin", "none"})
 
@@ -58,12 +60,14 @@ class Gate:
         secure: bool,
         hosts: frozenset[str],
         local: frozenset[str] | None = None,
+        sign_on: SignOn | None = None,
     ) -> None:
         self._store = store
         self._keys = keys  # the present one, then former ones
         self._secure = secure
         self._hosts = hosts  # accepted besides the request's own host
         self._local = local  # the names that may sign in with a password or passkey; None: all
+        self._sign_on = sign_on
         self.attempts = Attempts(store)
         self.tokens = OneTimeTokens(keys)
         self.codes = CodeChecks(keys)
@@ -80,12 +84,18 @@ class Gate:
         digest = _digest(token)
         with self._store.reading() as tx:
             found = tx.access.accounts.session(digest, now, idle=IDLE)
-        if found is None or (found.account.is_local and not self.allows(found.account.name)):
+        if found is None or not self._may_stay(found.account):
             return None
         if now - found.last_used >= _NOTED:
             with self._store.writing(lock_stream=False) as tx:
                 tx.access.accounts.touch(digest, now)
         return Present(found.account, token, found.confirmed)
+
+    def _may_stay(self, account: Account) -> bool:
+        """Return whether the settings, which may have changed since, allow the way in which an account signs in."""
+        if account.is_local:
+            return self.allows(account.name)
+        return self._sign_on is not None and self._sign_on.issuer == account.issuer
 
     def begin(self, tx: Transaction, account: Account, now: datetime, provider: ProviderSession | None = None) -> str:
         """Start a new session and return its token; earlier tokens stay unknown, which prevents session fixation."""
@@ -242,7 +252,7 @@ class Gate:
 def safe_next(path: str) -> str:
     """Return the page to open after sign-in: `path` if it is a page of the desk, else the queue."""
     fits = re.fullmatch(rf"{HOME}(/[a-z0-9/_-]*)?(\?[A-Za-z0-9=&%+._~:-]*)?", path)
-    return path if fits and "//" not in path else HOME
+    return path if fits and "//" not in path and len(path) <= LONGEST_NEXT else HOME
 
 
 def _form_token(secret: Secret, session: str) -> str:

@@ -20,6 +20,7 @@ from aggregator.review.passkey_ceremonies import PasskeyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from aggregator.domain.access.accounts import Account
     from aggregator.domain.secrets import Secret
     from aggregator.review.auth import Gate
     from aggregator.review.context import DeskContext, DeskRequest
@@ -106,6 +107,8 @@ class ConfirmationPages:
         """Confirm by the password, and a code if the user has an authenticator app."""
         password, code = request.form.raw("password", most=passwords.LONGEST), request.form.text("code", most=LONGEST)
         address = client_of(request.http)
+        if self._needs_passkey(request.account):
+            return self._page(request, "Your password alone is not enough. Use a passkey.", 422)
         try:
             problem = self._gate.confirmation_problem(request.account, password, code, address, request.now)
         except TooManyTriesError as pause:
@@ -130,8 +133,8 @@ class ConfirmationPages:
         """Do what waited for the confirmation, once."""
         if not request.is_confirmed:
             return RedirectResponse(self._desk.pages.link(PAGE), status_code=303)
-        pending = self._pending(request)
-        with self._desk.store.writing(lock_stream=False) as tx:
+        with self._desk.store.writing() as tx:  # one at a time, so that it is sent once
+            pending = self._opened(self._gate.pending(tx, request.session), request)
             self._gate.set_pending(tx, request.session, None)
         if pending is None or self.perform is None:
             return RedirectResponse(self._desk.pages.link(f"{HOME}/account"), status_code=303)
@@ -146,7 +149,9 @@ class ConfirmationPages:
 
     def _pending(self, request: DeskRequest) -> Pending | None:
         with self._desk.store.reading() as tx:
-            sealed = self._gate.pending(tx, request.session)
+            return self._opened(self._gate.pending(tx, request.session), request)
+
+    def _opened(self, sealed: str | None, request: DeskRequest) -> Pending | None:
         try:
             found = {} if sealed is None else HeaderCipher(*self._keys()).open(_PLACE, sealed)
         except SignInError:  # the key has changed
@@ -154,6 +159,13 @@ class ConfirmationPages:
         if not found or found["until"] < request.now.isoformat():
             return None
         return Pending(found["method"], found["path"], found["query"], found["fields"])
+
+    def _needs_passkey(self, account: Account) -> bool:
+        """Return whether neither a password nor a code is enough."""
+        if not account.passkey_required:
+            return False
+        with self._desk.store.reading() as tx:
+            return bool(tx.access.passkeys.of(account.id)) and tx.access.totp.get(account.id) is None
 
     def _page(self, request: DeskRequest, complaint: str = "", status: int = 200) -> Response:
         account = request.account
@@ -164,7 +176,7 @@ class ConfirmationPages:
         provider = None if account.is_local or self._sign_on is None else self._sign_on.label
         values = {
             "complaint": complaint,
-            "has_password": has_password,
+            "has_password": has_password and not self._needs_passkey(account),
             "has_passkeys": has_passkeys,
             "has_app": has_app,
             "longest_code": LONGEST,

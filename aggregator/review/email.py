@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator.domain.access.accounts import Role
+from aggregator.domain.access.accounts import LinkPurpose, Role
 from aggregator.domain.access.desk_settings import LONGEST_EMAIL, is_email
 from aggregator.review.attempts import client_of, subjects_of_mail
 from aggregator.review.context import HOME, DeskRoute
@@ -74,12 +74,15 @@ def email_in(form: Form) -> str | None:
 
 
 def set_email(tx: Transaction, request: DeskRequest, account: Account, email: str | None) -> str | None:
-    """Store an address that is not confirmed yet; return the former one, if it was."""
+    """Store an address that is not confirmed yet; return the former one, if it was. Links in mail to it end."""
     former = tx.access.settings.get(account.id)
     tx.access.settings.change(account.id, email=email, email_confirmed=None)
     subject = f"account:{account.name}"
     tx.moderation.audit.note(request.now, request.account.name, "changed an e-mail address", subject, {})
-    return former.email if former.email_confirmed is not None and former.email != email else None
+    if former.email_confirmed is None or former.email == email:
+        return None
+    tx.access.links.end(account.id, LinkPurpose.PASSWORD)  # one may wait in the former mailbox
+    return former.email
 
 
 def sent_words(mail: AccountMail, email: str) -> str:

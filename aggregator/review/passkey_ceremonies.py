@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 LONGEST_RESPONSE = 16 * 1024  # characters of a browser's message
 _LONGEST_CREDENTIAL = 1400  # characters of the 1,023 bytes that the standard allows, in base64url
 _TIMEOUT = 120_000  # milliseconds that a browser waits for the user
+# What the library raises about messages of any other form.
+_UNREADABLE = (WebAuthnException, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
 _REQUIRED = UserVerificationRequirement.REQUIRED
 
 
@@ -105,7 +107,7 @@ def registered(
             expected_origin=site.origin,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError, IndexError) as problem:
+    except _UNREADABLE as problem:
         raise PasskeyError("The browser's message about the new passkey is invalid. Try again.") from problem
     credential = bytes_to_base64url(found.credential_id)
     if len(credential) > _LONGEST_CREDENTIAL:
@@ -141,7 +143,7 @@ def new_count(site: RelyingParty, passkey: Passkey, account: Account, challenge:
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
+    except _UNREADABLE as problem:
         raise PasskeyError("The passkey was not accepted. Try again, or sign in another way.") from problem
     return found.new_sign_count
 

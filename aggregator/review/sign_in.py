@@ -10,7 +10,7 @@ from aggregator.config import passwords
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.review.attempts import client_of
-from aggregator.review.auth import safe_next
+from aggregator.review.auth import LONGEST_NEXT, safe_next
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.errors import ConflictError, SecondFactorNeededError, TooManyTriesError
 from aggregator.review.passkey_ceremonies import PasskeyError
@@ -69,7 +69,7 @@ class SignInPages:
         """Sign in with a new session, even if the browser already has one."""
         now = self._desk.clock()
         self._gate.check(request, self._gate.stranger(request), form.text("csrf", most=200))
-        target = safe_next(form.text("next", most=2000))
+        target = safe_next(form.text("next", most=LONGEST_NEXT))
         name = form.text("name", most=_LONGEST_NAME)
         try:
             found = self._gate.sign_in(name, form.raw("password", most=passwords.LONGEST), client_of(request), now)
@@ -91,7 +91,7 @@ class SignInPages:
         """Sign in with a passkey."""
         stranger = self._gate.stranger(request)
         self._gate.check(request, stranger, form.text("csrf", most=200))
-        target = safe_next(form.text("next", most=2000))
+        target = safe_next(form.text("next", most=LONGEST_NEXT))
         if self._checks is None:
             raise NotFoundError("There are no passkeys here.")
         try:
@@ -160,25 +160,29 @@ class SignInPages:
         """Change the password and end all other sessions."""
         if not request.account.is_local:
             raise ConflictError("Users of the sign-on provider have no password here.")
-        name = request.account.name
-        former, new = (request.form.raw(field, most=passwords.LONGEST) for field in ("former", "password"))
-        with self._desk.store.reading() as tx:
-            hash_ = tx.access.accounts.password_of(name)
-        complaint = self._complaint(name, hash_, former, new, request.form.raw("again", most=passwords.LONGEST))
+        new = request.form.raw("password", most=passwords.LONGEST)
+        try:
+            complaint = self._complaint(request, new)
+        except TooManyTriesError as problem:
+            answer = self._account(request, str(problem), 429)
+            answer.headers.update(problem.headers)
+            return answer
         if complaint:
             return self._account(request, complaint, 422)
         hashed = passwords.hashed(new)
-        answer = self._desk.onward(f"{HOME}/account", "Password changed. You are signed out of all other sessions.")
+        done = self._desk.onward(f"{HOME}/account", "Password changed. You are signed out of all other sessions.")
         with self._desk.store.writing() as tx:
             tx.access.accounts.change(request.account.id, password=hashed, password_set=request.now)
-            self._gate.hand_over(answer, self._gate.begin(tx, request.account, request.now))
+            self._gate.hand_over(done, self._gate.begin(tx, request.account, request.now))
             self._note(tx, request, "changed their password")
-        return answer
+        return done
 
-    def _complaint(self, name: str, hash_: str | None, former: str, new: str, again: str) -> str:
-        if not passwords.fits(hash_, former):
+    def _complaint(self, request: DeskRequest, new: str) -> str:
+        """Return why a password can't be changed. Guesses at the current one are counted, as at sign-in."""
+        name, former = request.account.name, request.form.raw("former", most=passwords.LONGEST)
+        if not self._gate.is_confirmed_by(name, former, client_of(request.http), request.now):
             return "The current password is incorrect."
-        if new != again:
+        if new != request.form.raw("again", most=passwords.LONGEST):
             return "The new passwords do not match."
         try:
             passwords.check(new, name)

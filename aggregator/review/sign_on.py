@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 from starlette.responses import RedirectResponse, Response
 
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.access.accounts import ProviderSession, Role
-from aggregator.domain.access.single_sign_on import CALLBACK, SignOnError, SignOnRequest, names_from
+from aggregator.domain.access.single_sign_on import CALLBACK, ProviderAwayError, SignOnError, SignOnRequest, names_from
 from aggregator.domain.errors import SignInError
 from aggregator.review.attempts import client_of, succeeded
 from aggregator.review.auth import safe_next
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from aggregator.domain.access.accounts import Account
     from aggregator.domain.access.single_sign_on import EndedSession, SignOnUser
     from aggregator.domain.secrets import Secret
+    from aggregator.review.attempts import Subjects
     from aggregator.review.auth import Gate, Present
     from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.form import Form
+    from aggregator.review.one_time import Claims
     from storage.store import Transaction
 
 _LASTS = timedelta(minutes=10)  # from the begin of a sign-in to the provider's answer
@@ -52,6 +54,11 @@ class SignOn(Protocol):
         """The provider's name for people."""
         ...
 
+    @property
+    def issuer(self) -> str:
+        """The provider's own name."""
+        ...
+
     def begin(self, request: SignOnRequest) -> str:
         """Return the address at which the user signs in."""
         ...
@@ -67,6 +74,14 @@ class SignOn(Protocol):
     def ended(self, token: str) -> EndedSession:
         """Return what a logout token announces."""
         ...
+
+
+class _Begun(NamedTuple):
+    """A sign-in that a browser began."""
+
+    token: str
+    claims: Claims
+    request: SignOnRequest
 
 
 class SignOnPages:
@@ -119,13 +134,16 @@ class SignOnPages:
     def finish(self, request: Request, _form: Form) -> Response:
         """Sign in a user who returns from the provider, or confirm who they are."""
         now, address = self._desk.clock(), client_of(request)
+        begun = self._begun(request, now)
+        if begun is None:  # not counted, since another site may have sent the browser here
+            return self._refuse(request, _EXPIRED, 422)
         subjects = {"address": f"sign-on:{address}"}
         try:
             count = self._gate.attempts.count(subjects, now)
         except TooManyTriesError as problem:
             return self._refuse(request, str(problem), 429)
         try:
-            values, user = self._user(request, now)
+            values, user = begun.claims.values, self._user(request, begun)
             present = self._gate.present(request, now)
             with self._desk.store.writing() as tx:
                 succeeded(tx, subjects)
@@ -133,6 +151,9 @@ class SignOnPages:
                     answer = self._confirmed(tx, present, values["session"], user, now)
                 else:
                     answer = self._entered(tx, request, values, user, now)
+        except ProviderAwayError as problem:
+            self._uncount(subjects)  # so that its outage pauses nobody
+            answer = self._refuse(request, str(problem), 503)
         except SignOnError as problem:
             log.warning("sign-on refused", reason=str(problem), address=address)
             detail = {"address": address, "with": self._sign_on.label, "problem": str(problem)}
@@ -151,17 +172,24 @@ class SignOnPages:
 
     def ended(self, request: Request, form: Form) -> Response:
         """End the sessions that the provider announces to have ended (OpenID Connect Back-Channel Logout)."""
-        now, subjects = self._desk.clock(), {"address": f"sign-on:{client_of(request)}"}
+        now, subjects = self._desk.clock(), {"address": f"sign-out:{client_of(request)}"}
         self._gate.attempts.count(subjects, now)
         try:
             ended = self._sign_on.ended(form.raw("logout_token", most=_LONGEST_TOKEN))
             with self._desk.store.writing() as tx:
                 self._end_sessions(tx, ended, now)
                 succeeded(tx, subjects)
+        except ProviderAwayError:
+            self._uncount(subjects)
+            return Response('{"error": "temporarily_unavailable"}', 503, media_type=JSON)
         except SignOnError as problem:
             log.warning("sign-out of provider refused", reason=str(problem))
             return Response('{"error": "invalid_request"}', 400, media_type=JSON)
         return Response(status_code=200)
+
+    def _uncount(self, subjects: Subjects) -> None:
+        with self._desk.store.writing(lock_stream=False) as tx:
+            succeeded(tx, subjects)
 
     def _end_sessions(self, tx: Transaction, ended: EndedSession, now: datetime) -> None:
         if not tx.access.spent.spend(_digest(f"logout\n{ended.token_id}"), ended.expires):
@@ -200,21 +228,25 @@ class SignOnPages:
         state, nonce, verifier = (derive(token, label) for label in ("state", "nonce", "verifier"))
         return SignOnRequest(state, nonce, verifier, self._redirect_url, since)
 
-    def _user(self, request: Request, now: datetime) -> tuple[Mapping[str, str], SignOnUser]:
-        """Return the values of the begun sign-in, and the user for whom the provider vouches."""
-        token, query = request.cookies.get(self._cookie, ""), request.query_params
+    def _begun(self, request: Request, now: datetime) -> _Begun | None:
+        """Return the sign-in that this browser began and the provider's answer belongs to."""
+        token = request.cookies.get(self._cookie, "")
         claims = self._gate.tokens.open(token, _PURPOSE, "", now)
         if claims is None:
-            raise SignOnError(_EXPIRED)
+            return None
         begun = self._request(token, claims.values)
-        if not hmac.compare_digest(query.get("state", "").encode(), begun.state.encode()):
-            raise SignOnError(_EXPIRED)
+        fits = hmac.compare_digest(request.query_params.get("state", "").encode(), begun.state.encode())
+        return _Begun(token, claims, begun) if fits else None
+
+    def _user(self, request: Request, begun: _Begun) -> SignOnUser:
+        """Return the user for whom the provider vouches."""
+        query = request.query_params
         with self._desk.store.writing(lock_stream=False) as tx:
-            if not spend(tx, token, claims):
+            if not spend(tx, begun.token, begun.claims):
                 raise SignOnError(_EXPIRED)
         if "error" in query or not query.get("code"):
             raise SignOnError(f"The sign-in service refused: {query.get('error', 'no code')[:100]!r}.")
-        return claims.values, self._sign_on.finish(query["code"], query.get("iss", ""), begun)
+        return self._sign_on.finish(query["code"], query.get("iss", ""), begun.request)
 
     def _entered(
         self, tx: Transaction, request: Request, values: Mapping[str, str], user: SignOnUser, now: datetime

@@ -75,10 +75,12 @@ class AccountMail:
         def work() -> None:
             with self._store.reading() as tx:
                 accounts = tx.access.accounts.with_email(email)
+                stored = {account.id: tx.access.settings.get(account.id).email for account in accounts}
             local = self._settings().local_sign_in
             for account in accounts:
-                if local is None or account.name in local:
-                    self.send_reset(account, email)
+                # Never to what was typed: other letters have the same lower case.
+                if (address := stored[account.id]) and (local is None or account.name in local):
+                    self.send_reset(account, address)
 
         self._later(work)
 
@@ -149,5 +151,7 @@ class AccountMail:
                 work()
             except (OSError, AggregatorError) as problem:
                 log.warning("account mail not sent", reason=str(problem))
+            except Exception as problem:  # noqa: BLE001  # such as of the database: later mail is sent nevertheless
+                log.warning("account mail not sent", reason=type(problem).__name__)
             finally:
                 self._waiting.task_done()

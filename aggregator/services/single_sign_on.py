@@ -18,6 +18,7 @@ import structlog
 
 from aggregator.domain.access.single_sign_on import (
     EndedSession,
+    ProviderAwayError,
     SignOnError,
     SignOnRules,
     check_claims,
@@ -47,7 +48,6 @@ _LONGEST_LOGOUT = timedelta(days=1)  # how long a used logout token is remembere
 _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _REFUSED = frozenset({400, 401, 403})
-UNREACHABLE = "The sign-in service is not responding. Try again later."
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +93,11 @@ class SingleSignOn:
         """The provider's name for people."""
         settings = self._settings()
         return settings.oidc_label or urlsplit(settings.oidc_issuer or "").hostname or ""
+
+    @property
+    def issuer(self) -> str:
+        """The provider's own name, as in its tokens."""
+        return self._settings().oidc_issuer or ""
 
     def begin(self, request: SignOnRequest) -> str:
         """Return the address at which the user signs in.
@@ -140,8 +145,11 @@ class SingleSignOn:
         named = [name for name in (subject, session) if name is not None]
         if not isinstance(claims.get("jti"), str) or not named or not all(isinstance(name, str) for name in named):
             raise SignOnError("The logout token names no session.")
-        expires = min(float(claims["exp"]), (self._clock() + _LONGEST_LOGOUT).timestamp())
-        return EndedSession(self._issuer, subject, session, claims["jti"], datetime.fromtimestamp(expires, UTC))
+        now = self._clock()
+        if claims["iat"] < (now - _LONGEST_LOGOUT).timestamp():  # it may have been used, and be forgotten
+            raise SignOnError("The logout token is too old.")
+        expires = min(claims["exp"], (now + _LONGEST_LOGOUT).timestamp())
+        return EndedSession(self.issuer, subject, session, claims["jti"], datetime.fromtimestamp(expires, UTC))
 
     def check(self, request: SignOnRequest) -> None:
         """Check that the provider's description and keys can be read, and that it accepts the redirect URL.
@@ -157,16 +165,12 @@ class SingleSignOn:
 
         self._now(work())
 
-    @property
-    def _issuer(self) -> str:
-        return self._settings().oidc_issuer or ""
-
     def _now(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # the result of any work
         try:
             return self._run(work)
         except (FetchError, UnreadableError, OSError) as problem:
             log.warning("sign-on provider failed", reason=str(problem))
-            raise SignOnError(UNREACHABLE) from problem
+            raise ProviderAwayError from problem
 
     def _authorization(self, provider: Provider, request: SignOnRequest) -> str:
         settings = self._settings()
@@ -208,7 +212,7 @@ class SingleSignOn:
         claims = dict(await self._verified(id_token, request.nonce))
         check_claims(claims, settings.oidc_client_id or "", request.since, self._clock())
         if provider.userinfo and isinstance(access, str) and not {settings.oidc_groups_claim, "email"} <= claims.keys():
-            claims = await self._userinfo(provider.userinfo, access, str(claims.get("sub"))) | claims
+            claims = _joined(claims, await self._userinfo(provider.userinfo, access, str(claims.get("sub"))))
         rules = SignOnRules(settings.oidc_groups, settings.oidc_groups_claim, settings.oidc_email_domains)
         return user_of(claims, provider.issuer, rules, id_token)
 
@@ -260,10 +264,10 @@ class SingleSignOn:
         return await self._provider.get(self._discover)
 
     async def _discover(self) -> Provider:
-        address = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
+        address = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
         async with self._client() as http:
             answer = await http.get(address, accept="application/json")
-        return provider_in(_document(answer.body), self._issuer)
+        return provider_in(_document(answer.body), self.issuer)
 
     async def _fetch_keys(self, provider: Provider) -> KeySet:
         async with self._client() as http:
@@ -272,7 +276,7 @@ class SingleSignOn:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Http]:
-        async with self._http(await _addresses(self._issuer)) as http:
+        async with self._http(await _addresses(self.issuer)) as http:
             yield http
 
 
@@ -288,13 +292,13 @@ class Cached(Generic[_T]):
         """Return the value.
 
         Raises:
-            SignOnError: there is none, and the last attempt to fetch it was a moment ago.
+            ProviderAwayError: there is none, and the last attempt to fetch it was a moment ago.
         """
         async with self._lock:
             if self._value is None or time.monotonic() - self._fetched > _KEPT:
                 await self._try(fetch)
             if self._value is None:
-                raise SignOnError(UNREACHABLE)
+                raise ProviderAwayError
             return self._value
 
     async def renewed(self, fetch: Callable[[], Awaitable[_T]]) -> _T:
@@ -329,6 +333,18 @@ def provider_in(document: Mapping[str, object], issuer: str) -> Provider:
         _address(document, "end_session_endpoint") if document.get("end_session_endpoint") else None,
         isinstance(methods, list) and "client_secret_basic" not in methods and "client_secret_post" in methods,
     )
+
+
+def _joined(claims: Mapping[str, object], userinfo: Mapping[str, object]) -> dict[str, object]:
+    """Return the claims of an ID token and, where it lacks them, those of the userinfo.
+
+    Neither verifies the address of the other.
+    """
+    if "email" not in claims:
+        claims = {name: value for name, value in claims.items() if name != "email_verified"}
+    elif userinfo.get("email") != claims["email"]:
+        userinfo = {name: value for name, value in userinfo.items() if name != "email_verified"}
+    return {**userinfo, **claims}
 
 
 def _address(document: Mapping[str, object], name: str) -> str:

@@ -14,7 +14,7 @@ def parse_duration(text: str) -> timedelta:
     """Return the duration; a number without a unit is in seconds.
 
     Raises:
-        ValueError: the text is no duration.
+        ValueError: the text is no duration, or one that is too long.
     """
     compact = text.strip()
     if compact.isdecimal() and compact.isascii() and len(compact) <= len("9999999999"):
@@ -22,7 +22,10 @@ def parse_duration(text: str) -> timedelta:
     parts = _PART.findall(compact)
     if not parts or len(compact) > _LONGEST_TEXT or _PART.sub("", compact).strip():
         raise ValueError(f"{text[:_LONGEST_TEXT]!r} is not a duration, such as 90s, 10m, 2h or 1d")
-    return timedelta(seconds=sum(int(number) * _UNITS[unit.lower()] for number, unit in parts))
+    try:
+        return timedelta(seconds=sum(int(number) * _UNITS[unit.lower()] for number, unit in parts))
+    except OverflowError:
+        raise ValueError(f"{text[:_LONGEST_TEXT]!r} is too long") from None
 
 
 def duration_text(seconds: float) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aggregator.domain.monitoring.incidents import Finding, IncidentKind
 from tests.building import NOON
 
@@ -57,3 +59,13 @@ def test_muting_lasts_beyond_the_incident(cli: CommandLine, sqlite_store: Store)
         tx.monitoring.incidents.end([second], NOON)
     begin(sqlite_store)
     assert [row["muted"] for row in cli.json("incidents", "list")] == [False]
+
+
+@pytest.mark.parametrize("span", [("--days", "nan"), ("--days", "366"), ("--for", "9999999999w"), ("--for", "nan")])
+def test_a_snooze_has_an_end(cli: CommandLine, sqlite_store: Store, span: tuple[str, str]) -> None:
+    refused = cli("incidents", "snooze", str(begin(sqlite_store)), *span, code=2)
+    assert f"Invalid value for '{span[0]}'" in refused.output
+
+
+def test_a_budget_is_a_number(cli: CommandLine) -> None:
+    assert "'nan' is not a number." in cli("source", "backfill", "news", "--budget", "nan", code=2).output

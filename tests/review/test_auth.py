@@ -235,6 +235,15 @@ def test_who_does_not_exist_is_not_told_from_who_does(sqlite_house: Installation
     assert plain(known) == plain(unknown)
 
 
+def test_guesses_of_the_current_password_are_paused(sqlite_house: Installation) -> None:
+    ana = sqlite_house.visitor("ana")
+    fields = {"former": "a wrong password", "password": "a very different one", "again": "a very different one"}
+    assert [ana.post("/review/account", fields).status for _ in range(6)] == [422] * 5 + [429]
+    assert ana.post("/review/account", {**fields, "former": PASSWORD}).status == 429
+    sqlite_house.clock.pass_(minutes=1)
+    assert ana.post("/review/account", {**fields, "former": PASSWORD}).status == 303
+
+
 def test_a_new_password_ends_every_other_session(sqlite_house: Installation) -> None:
     here = sqlite_house.visitor("ana")
     there = Visitor(sqlite_house.address)

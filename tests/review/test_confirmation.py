@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +81,35 @@ def test_what_waits_is_checked_again(house: Installation) -> None:
     with house.store.writing() as tx:
         tx._connection.exec_driver_sql("UPDATE account SET role = 'viewer' WHERE name = 'adam'")
     assert admin.post("/review/confirm", {"password": PASSWORD}).status == 403
+    assert names(house) == ["adam"]
+
+
+def test_what_waits_is_sent_once_however_often_it_is_asked_for(house: Installation) -> None:
+    admin = house.visitor("adam", Role.ADMIN)
+    house.clock.pass_(minutes=11)
+    admin.post("/review/people", ZOE)
+    with house.store.writing() as tx:
+        tx._connection.exec_driver_sql("UPDATE session SET confirmed = last_used")
+    token, answers = admin.csrf(), []
+
+    def resume() -> None:
+        answers.append(admin.post("/review/confirm/continue", csrf=token))
+
+    threads = [threading.Thread(target=resume) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(answer.status for answer in answers) == [200, 303, 303, 303, 303, 303]
+
+
+def test_a_user_who_signs_out_leaves_nothing_that_waits(house: Installation) -> None:
+    admin = house.visitor("adam", Role.ADMIN)
+    house.clock.pass_(minutes=11)
+    admin.post("/review/people", ZOE)
+    admin.post("/review/sign-out")
+    admin.sign_in("adam")
+    assert admin.post("/review/confirm/continue").headers["location"] == "/review/account"
     assert names(house) == ["adam"]
 
 

@@ -122,6 +122,22 @@ def test_pictures_of_hidden_items_stay_at_the_desk_and_removed_ones_leave_it(des
     assert ana.get(address).status == 404
 
 
+def test_after_a_purge_there_are_no_pictures_anywhere(desk: Installation) -> None:
+    ada = Actor("web", "1", "Ada", avatar="https://avatars.example/1.png")
+    item = an_activity(
+        "1", kind=ActivityKind.POST, title=None, actor=ada, media=(Media("image", "https://p.example/1"),)
+    )
+    ingest_now(desk.store, add_source(desk.store), [item])
+    ana = desk.visitor()
+    shown = set(_sources(ana.get("/review/items/1").text))
+    assert len(shown) == 2
+    paths = [*shown, *(address.removeprefix("/review") for address in shown)]
+    assert [size_of(ana.get_bytes(path))[0] for path in paths] == ["WEBP"] * 4
+    with desk.store.writing() as tx:
+        tx.compliance.withdraw_person("web", "1", "account purged", NOON)
+    assert {ana.get(path).status for path in paths} <= {404, 410}
+
+
 @pytest.mark.parametrize(
     "path",
     [

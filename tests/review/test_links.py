@@ -230,6 +230,61 @@ def test_the_response_does_not_reveal_who_has_an_account(sqlite_mails: MailHouse
     sqlite_mails.received(4)
 
 
+def test_mail_goes_to_the_stored_address_and_never_to_the_typed_one(sqlite_mails: MailHouse) -> None:
+    """The sign of Kelvin has the lower case of the letter k."""
+    with_address(sqlite_mails.house, "mike", "mike@portal.example")
+    assert sqlite_mails.ask("mi\N{KELVIN SIGN}e@portal.example").status == 200
+    assert sqlite_mails.received(1)[0][0] == "mike@portal.example"
+
+
+def test_links_to_a_former_address_end(sqlite_mails: MailHouse) -> None:
+    ana = sqlite_mails.house.visitor("ana")
+    with_address(sqlite_mails.house)
+    sqlite_mails.ask("ana@portal.example")
+    path = sqlite_mails.link(1)
+    stranger = Visitor(sqlite_mails.house.address)
+    assert stranger.get(path).status == 200
+    ana.post("/review/account/email", {"email": "new@portal.example"})
+    assert stranger.get(path).status == 404
+
+
+@pytest.mark.parametrize("address", ["=?utf-8?q??=@portal.example", "=?utf-8?q?evil=40evil.example?=@portal.example"])
+def test_an_address_that_mail_reads_otherwise_is_refused(sqlite_house: Installation, address: str) -> None:
+    assert sqlite_house.visitor("ana").post("/review/account/email", {"email": address}).status == 422
+
+
+def test_a_mail_that_fails_stops_no_later_one(sqlite_mails: MailHouse) -> None:
+    house = sqlite_mails.house
+    with_address(house)
+    with_address(house, "ben", "ben@portal.example")
+    with house.store.writing() as tx:
+        tx.access.settings.change(1, email="=?utf-8?q??=@portal.example")  # of a former release
+    house.visitor("adam", Role.ADMIN).post("/review/people/ana/link", {"by": "mail"})
+    sqlite_mails.ask("ben@portal.example")
+    assert [mail[0] for mail in sqlite_mails.received(1)] == ["ben@portal.example"]
+
+
+def test_two_uses_of_a_link_at_once_set_one_password(mails: MailHouse) -> None:
+    with_address(mails.house)
+    mails.ask("ana@portal.example")
+    path = mails.link(1)
+    visitors = [Visitor(mails.house.address) for _ in range(4)]
+    tokens = [visitor.open_csrf(path) for visitor in visitors]
+    results: list[int] = []
+
+    def use(number: int) -> None:
+        new = f"a very different one {number}"
+        sent = {"password": new, "again": new}
+        results.append(visitors[number].post(path, sent, csrf=tokens[number]).status)
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(results) == [200, 404, 404, 404]
+
+
 def test_one_visitor_requests_no_mail_to_many(sqlite_mails: MailHouse) -> None:
     statuses = [sqlite_mails.ask(f"user{number}@portal.example").status for number in range(12)]
     assert statuses == [200] * 10 + [429] * 2

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aggregator.config import passwords
-from aggregator.domain.access.accounts import Role
+from aggregator.domain.access.accounts import Passkey, Role
 from aggregator.review.passkey_ceremonies import RelyingParty
+from tests.openid_provider import b64
 from tests.reader.conftest import browser
 from tests.review.conftest import PASSWORD, Visitor, installed
 
@@ -264,6 +265,43 @@ def test_hostile_messages_are_refused(named: Installation, credential: str, stat
     assert answer.status == status
     assert options["options"]["userVerification"] == "required"
     assert options["options"]["rpId"] == "localhost"
+
+
+@pytest.mark.parametrize("authenticator_data", [b"", b"\xff", b"\x05", b"\xa1\x63fmt\x05", b"\x81" * 5000])
+def test_hostile_messages_about_new_passkeys_are_refused(named: Installation, authenticator_data: bytes) -> None:
+    ana = Visitor(named.address)
+    ana.sign_in("ana")
+    challenge = json.loads(ana.get("/review/account/passkeys/options").text)["challenge"]
+    client = {"type": "webauthn.create", "challenge": b64(challenge.encode()), "origin": named.address}
+    message = {
+        "id": "AAAA",
+        "rawId": "AAAA",
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": b64(json.dumps(client).encode()),
+            "attestationObject": b64(authenticator_data),
+        },
+    }
+    answer = ana.post("/review/account/passkeys", {"challenge": challenge, "credential": json.dumps(message)})
+    assert answer.status == 422
+    assert "message about the new passkey is invalid" in answer.text
+
+
+def test_a_password_alone_confirms_nothing_where_the_user_wants_a_passkey(named: Installation) -> None:
+    ana = Visitor(named.address)
+    ana.sign_in("ana")
+    with named.store.writing() as tx:
+        tx.access.passkeys.add(Passkey(0, 1, "AAAA", "Phone", b"key", 0, named.clock()))
+        tx.access.accounts.require_passkey(1, required=True)
+    named.clock.pass_(minutes=11)
+    assert ana.post("/review/account/passkeys/required").headers["location"] == "/review/confirm"
+    page = ana.get("/review/confirm").text
+    assert 'action="/review/confirm/passkey"' in page
+    assert 'type="password"' not in page
+    refused = ana.post("/review/confirm", {"password": PASSWORD})
+    assert refused.status == 422
+    assert "Your password alone is not enough." in refused.text
+    assert ana.post("/review/confirm/continue").headers["location"] == "/review/confirm"
 
 
 def test_guesses_are_paused(named: Installation) -> None:

@@ -223,6 +223,7 @@ WRONG: dict[str, tuple[Callable[[OpenIdProvider, float], None], str]] = {
     "old": (_times(iat=-3600), "is too old"),
     "no subject": (_claims(sub=None), "named no user"),
     "long subject": (_claims(sub="s" * 256), "named no user"),
+    "a time without end": (_claims(iat=-(10**400)), "is too old"),
     "number as subject": (_claims(sub=7), "claim 'sub'"),
     "unsigned": (_signs(lambda _, claims: unsigned(claims)), "not allowed"),
     "client secret": (_signs(lambda _, claims: signed_with_secret(claims, CLIENT_SECRET.encode())), "not allowed"),
@@ -300,6 +301,44 @@ def test_answers_are_accepted_once_in_time_in_the_browser_that_began(house: Inst
     third = Returned(house)
     house.clock.pass_(minutes=11)
     assert "took too long" in complaint(third.send())
+
+
+def test_a_logout_token_is_never_used_again(house: Installation, provider: OpenIdProvider) -> None:
+    token = provider.logout_token(sub=MIRA["sub"], exp=10**15)
+    stranger = Visitor(house.address)
+    assert stranger.post("/review/sign-in/ended", {"logout_token": token}, csrf="").status == 200
+    house.clock.pass_(days=1, seconds=1)
+    with house.store.writing() as tx:
+        assert tx.access.accounts.forget(house.clock(), house.clock()) > 0
+    assert stranger.post("/review/sign-in/ended", {"logout_token": token}, csrf="").status == 400
+
+
+def test_another_site_can_neither_end_nor_pause_a_sign_in(house: Installation) -> None:
+    visitor = ProviderVisitor(house.address)
+    path = visitor.callback(visitor.begin(), "mira")
+    for forged in ("", "?code=x&state=y", "?error=x"):
+        assert [visitor.get(f"/review/sign-in/callback{forged}").status for _ in range(10)] == [422] * 10
+    assert visitor.get(path).status == 303
+    with house.store.reading() as tx:
+        assert {note["what"] for note in tx.moderation.audit.page()} == {"signed in", "added an account"}
+
+
+def test_a_page_of_any_length_is_asked_for(house: Installation) -> None:
+    visitor = ProviderVisitor(house.address)
+    path = visitor.begin(f"/review/sign-in/provider?next=/review?q={'x' * 1900}")
+    assert len(visitor.get(visitor.callback(path, "mira")).headers["location"]) > 1900
+    other = ProviderVisitor(house.address)
+    path = other.begin(f"/review/sign-in/provider?next=/review?q={'x' * 5000}")
+    assert other.get(other.callback(path, "mira")).headers["location"] == "/review"
+
+
+def test_guesses_of_codes_are_paused(house: Installation) -> None:
+    statuses = []
+    for _ in range(22):
+        visitor = ProviderVisitor(house.address)
+        state = parse_qs(urlsplit(visitor.begin()).query)["state"][0]
+        statuses.append(visitor.get("/review/sign-in/callback?" + urlencode({"code": "x", "state": state})).status)
+    assert statuses == [422] * 20 + [429] * 2
 
 
 def test_a_used_code_is_refused_by_the_provider(house: Installation) -> None:
@@ -382,6 +421,21 @@ def test_groups_may_be_in_userinfo_only(house: Installation, provider: OpenIdPro
     assert who_is(visitor.get("/review")) == "mira.s"
 
 
+@pytest.mark.parametrize(
+    ("in_token", "verified"),
+    [({"email": "mira@example.org"}, True), ({"email": "boss@example.org"}, False), ({"email_verified": True}, False)],
+)
+def test_an_address_is_verified_only_where_it_is_named(
+    house: Installation, provider: OpenIdProvider, in_token: dict[str, Any], verified: bool
+) -> None:
+    provider.in_userinfo = frozenset({"groups", "email", "email_verified"})
+    provider.claimed = in_token
+    provider.users["mira"]["email_verified"] = "email" in in_token
+    assert ProviderVisitor(house.address).sign_in_there().status == 303
+    with house.store.reading() as tx:
+        assert (tx.access.settings.get(1).email is not None) == verified
+
+
 def test_domains_restrict_who_signs_in(
     sqlite_store: Store, clock: Stopped, provider: OpenIdProvider, tmp_path: Path
 ) -> None:
@@ -416,10 +470,44 @@ def test_only_named_accounts_use_a_password(
         assert Visitor(house.address).sign_in("rescue").status == 403
 
 
+def test_sessions_of_a_former_provider_end(
+    sqlite_store: Store, clock: Stopped, provider: OpenIdProvider, tmp_path: Path
+) -> None:
+    with desk_at(sqlite_store, clock, provider, tmp_path) as (house, _):
+        mira = ProviderVisitor(house.address)
+        mira.sign_in_there()
+        assert mira.get("/review").status == 200
+    with desk_at(sqlite_store, clock, provider, tmp_path) as (house, _):
+        assert Visitor(house.address, mira.jar).get("/review").status == 200
+    other = {"AGGREGATOR_OIDC_ISSUER": "https://id.example"}
+    with desk_at(sqlite_store, clock, provider, tmp_path, **other) as (house, _):
+        assert Visitor(house.address, mira.jar).get("/review").status == 303
+    with installed(sqlite_store, clock, host="localhost") as house:
+        assert Visitor(house.address, mira.jar).get("/review").status == 303
+
+
 def test_the_password_stays_if_the_provider_is_away(house: Installation, provider: OpenIdProvider) -> None:
     provider.published["issuer"] = "https://gone.example"
     house.visitor("rescue", Role.ADMIN)
     assert Visitor(house.address).get("/review/sign-in/provider").status == 503
+
+
+def test_an_outage_of_the_provider_pauses_nobody(house: Installation, provider: OpenIdProvider) -> None:
+    visitor = ProviderVisitor(house.address)
+    provider.published["token_endpoint"] = provider.issuer + "/away"
+    for _ in range(22):
+        answer = visitor.sign_in_there()
+        assert (answer.status, complaint(answer)) == (503, "The sign-in service is not responding. Try again later.")
+    with house.store.reading() as tx:
+        assert list(tx.moderation.audit.page()) == []
+        assert tx.access.accounts.blocked(["sign-on:127.0.0.1"], house.clock()) is None
+
+
+def test_forged_announcements_pause_no_sign_in(house: Installation) -> None:
+    stranger = ProviderVisitor(house.address)
+    sent = [stranger.post("/review/sign-in/ended", {"logout_token": "x"}, csrf="").status for _ in range(22)]
+    assert sent == [400] * 20 + [429] * 2
+    assert stranger.sign_in_there().status == 303
 
 
 def test_signing_out_leads_to_the_provider(house: Installation) -> None:
@@ -468,12 +556,13 @@ def test_the_provider_ends_sessions(house: Installation, provider: OpenIdProvide
         provider.logout_token(),
         provider.logout_token(sub=MIRA["sub"], sid=7),
         provider.logout_token(sub=7),
+        provider.logout_token(sub=MIRA["sub"], iat=int(provider.now()) - 90_000, exp=10**15),
         unsigned({"sub": MIRA["sub"]}),
         "",
     ):
         assert announce(wrong) == 400
     assert there.get("/review").status == 200
-    assert announce(provider.logout_token(sub="unknown", exp=10**15)) == 200
+    assert announce(provider.logout_token(sub="unknown", exp=10**400)) == 200
     assert announce(provider.logout_token(sub=MIRA["sub"])) == 200
     assert here.get("/review").status == there.get("/review").status == 303
 

@@ -39,6 +39,12 @@ def test_anything_else_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["9999999999w", "9999999999d", "9999999999w9999999999w"])
+def test_longer_ones_than_can_be_counted_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="too long"):
+        parse_duration(text)
+
+
 @given(st.integers(0, 10**9))
 def test_what_is_written_is_read_again(seconds: int) -> None:
     assert parse_duration(duration_text(seconds)) == timedelta(seconds=seconds)
@@ -46,5 +52,5 @@ def test_what_is_written_is_read_again(seconds: int) -> None:
 
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_parser(text: str) -> None:
-    with contextlib.suppress(ValueError, OverflowError):
+    with contextlib.suppress(ValueError):
         assert parse_duration(text) >= timedelta()

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 MOST_VIEWS = 30  # saved views of a user
 LONGEST_VIEW_NAME = 60  # characters
 LONGEST_EMAIL = 254  # characters, of an address in SMTP
-_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,186}[A-Za-z0-9])?")
+# Without encoded words ("=?utf-8?q?x?="), which are another address once a header has it.
+_LOCAL = r"(?!.*=\?)[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]{1,64}"
+_EMAIL = re.compile(_LOCAL + r"@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,186}[A-Za-z0-9])?")
 
 
 class Layout(StrEnum):

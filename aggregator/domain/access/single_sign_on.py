@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ CLOCK_SKEW = timedelta(seconds=60)  # between the provider's clock and ours
 OLDEST_TOKEN = timedelta(minutes=10)  # from the time at which it was issued
 _LONGEST_SUBJECT = 255  # characters, by the standard
 _LONGEST_NAME = 64
+_LAST_SECOND = 1e11  # later times are no times
 _MOST_GROUPS = 2000
 _UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -31,6 +33,13 @@ class SignOnError(BadRequestError):
     """A sign-in at the provider is refused; the message contains the reason, without secrets."""
 
     code = "sign-on"
+
+
+class ProviderAwayError(SignOnError):
+    """The provider is not responding, or its response is unusable."""
+
+    def __init__(self) -> None:
+        super().__init__("The sign-in service is not responding. Try again later.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +143,9 @@ def names_from(name: str) -> Iterator[str]:
 
 def _seconds(claims: Mapping[str, object], name: str) -> float:
     value = claims.get(name)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and isinstance(value, (int, float)) else float("-inf")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return -math.inf
+    return float(value) if abs(value) < _LAST_SECOND else -math.inf  # NaN is no number, too
 
 
 def _verified_email(claims: Mapping[str, object]) -> str | None:
