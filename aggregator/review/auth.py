@@ -190,16 +190,27 @@ class Gate:
             raise SecondFactorNeededError(account, has_app=has_app)
         return account, token
 
+    def is_confirmed_by(self, name: str, password: str, address: str, now: datetime) -> bool:
+        """Return whether a signed-in user knows their password.
+
+        Raises:
+            TooManyTriesError: attempts are paused after too many failures.
+        """
+        if self._checked(name, password, address, now) is None:
+            return False
+        with self._store.writing(lock_stream=False) as tx:
+            succeeded(tx, subjects_of(name, address))
+        return True
+
     def confirmation_problem(self, account: Account, password: str, code: str, address: str, now: datetime) -> str:
         """Return why a signed-in user is not confirmed by a password, and a code if they have an app; "": they are.
 
         Raises:
             TooManyTriesError: attempts are paused after too many failures.
         """
-        if self._checked(account.name, password, address, now) is None:
+        if not self.is_confirmed_by(account.name, password, address, now):
             return "The password is incorrect."
-        with self._store.writing(lock_stream=False) as tx:
-            succeeded(tx, subjects_of(account.name, address))
+        with self._store.reading() as tx:
             has_app = tx.access.totp.get(account.id) is not None
         return WRONG if has_app and self.use_code(account, code, address, now) is None else ""
 
