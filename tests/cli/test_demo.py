@@ -99,7 +99,7 @@ def test_it_ends_within_five_seconds_and_leaves_nothing(demo: Processes, tmp_pat
 def _social_block(demo: Processes) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/", timeout=60) as response:
         page = str(response.read().decode())
-    return page.partition(">Get Social</h2>")[2].partition("<section")[0]
+    return page.partition(">Get Social</bdi></h2>")[2].partition("<section")[0]
 
 
 def _kinds(demo: Processes) -> set[str]:
