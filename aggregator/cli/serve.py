@@ -84,7 +84,7 @@ def run_everything(
     Raises:
         WriterRunningError: another process polls into this SQLite database.
         SchemaError, StoreUnavailableError, SetupError: the message contains the remedy.
-        AggregatorError: a part ended by itself.
+        AggregatorError: a part ended unexpectedly.
     """
     from aggregator.cli.embedded import Embedded
     from aggregator.cli.listen import start_listening
@@ -111,7 +111,7 @@ def run_everything(
         is_requested = stopping.is_set()
         _stop(reader, embedded, serving, 0 if is_requested else FAILED)
     if not is_requested:
-        raise AggregatorError("A part of the process ended by itself; the log has the reason.")
+        raise AggregatorError("A part of the process ended unexpectedly; see the log, and start it again.")
 
 
 def _stop(reader: Reader, embedded: Embedded, serving: threading.Thread, code: int) -> None:

@@ -37,7 +37,7 @@ _MOST_SOURCES = 200  # that the page offers
 _DEFAULT_LIMIT = "5"
 _SELECTED = ("kind", "topic", "country", "network", "source", "theme")
 _TYPED = ("q", "heading", "limit")
-_LOOK = frozenset({"theme", "heading"})  # what is no filter
+_LOOK = frozenset({"theme", "heading"})  # not filters
 _COLORS = (
     ("auto", translatable("Like the visitor's device")),
     ("light", translatable("Light")),
@@ -104,7 +104,7 @@ class EmbedBuilder:
         return made
 
     def _mistake(self, values: "Mapping[str, list[str]]", tx: "Transaction") -> str:
-        """Return what is wrong with the values; "": nothing."""
+        """Return an error message about the values; "": they are valid."""
         vocabulary = self._configuration.vocabulary
         filters = {key: value for key, value in values.items() if key not in _LOOK}
         try:

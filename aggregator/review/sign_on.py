@@ -152,7 +152,7 @@ class SignOnPages:
                 else:
                     answer = self._entered(tx, request, values, user, now)
         except ProviderAwayError as problem:
-            self._uncount(subjects)  # so that its outage pauses nobody
+            self._uncount(subjects)  # so that its outage pauses no sign-ins
             answer = self._refuse(request, str(problem), 503)
         except SignOnError as problem:
             log.warning("sign-on refused", reason=str(problem), address=address)

@@ -78,7 +78,7 @@ class AccountMail:
                 stored = {account.id: tx.access.settings.get(account.id).email for account in accounts}
             local = self._settings().local_sign_in
             for account in accounts:
-                # Never to what was typed: other letters have the same lower case.
+                # Never to the typed address: other letters have the same lower case.
                 if (address := stored[account.id]) and (local is None or account.name in local):
                     self.send_reset(account, address)
 

@@ -82,7 +82,7 @@ class SweepReport:
 
 
 async def sweep_all(runtime: Runtime) -> list[SweepReport]:
-    """Sweep the stored posts of all networks that tell of removals; return the results by network."""
+    """Sweep the stored posts of all networks that report removals; return the results by network."""
     context = await runtime.context(time.monotonic() + runtime.limits.begin)
     values, tagger = runtime.settings.kinds, runtime.configuration.tagger
     return [

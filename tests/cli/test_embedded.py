@@ -59,4 +59,4 @@ def test_the_process_ends_when_a_part_has_ended(tmp_path: Path) -> None:
     environ = {**os.environ, "AGGREGATOR_DATA_DIR": str(tmp_path), "AGGREGATOR_LISTEN": "127.0.0.1:0"}
     done = subprocess.run([sys.executable, "-c", _ENDING], check=False, capture_output=True, text=True, env=environ)
     assert done.returncode == 1
-    assert "A part of the process ended by itself" in done.stderr
+    assert "A part of the process ended unexpectedly" in done.stderr

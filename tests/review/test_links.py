@@ -6,7 +6,6 @@ import email
 import email.policy
 import re
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from aggregator.container import Container
 from aggregator.domain.access.accounts import Passkey, Role
 from aggregator.review.entrance import SignInOptions
 from tests.building import NOON
+from tests.processes import eventually
 from tests.review.conftest import PASSWORD, Visitor, installed
 from tests.review.test_sign_on import complaint
 from tests.services.test_alert_rounds import Post
@@ -42,10 +42,7 @@ class MailHouse:
 
     def received(self, count: int) -> list[tuple[str, str, str]]:
         """Wait for a number of mails; return receiver, subject and text of each."""
-        end = time.monotonic() + 20
-        while len(self.post.mails) < count:
-            assert time.monotonic() < end, self.post.mails
-            time.sleep(0.01)
+        eventually("the mails have arrived", lambda: len(self.post.mails) >= count)
         found = [email.message_from_string(text, policy=email.policy.default) for text in self.post.mails]
         return [(str(mail["To"]), str(mail["Subject"]), mail.get_content()) for mail in found]
 
