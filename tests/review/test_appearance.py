@@ -18,8 +18,8 @@ from tests.openid_provider import running_provider
 from tests.reader import specimens
 from tests.reader.conftest import browser
 from tests.reader.test_front_page import CONTRAST
+from tests.review.sign_on_house import desk_at
 from tests.review.signed_in import signed_in
-from tests.review.test_sign_on import desk_at
 
 if TYPE_CHECKING:
     from pathlib import Path

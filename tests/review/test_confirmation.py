@@ -10,8 +10,8 @@ import pytest
 from aggregator.domain.access.accounts import Role
 from tests.reader.conftest import browser
 from tests.review.conftest import PASSWORD, installed
+from tests.review.sign_on_house import complaint
 from tests.review.test_passkeys import add_passkey, authenticator, named, sign_in
-from tests.review.test_sign_on import complaint
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

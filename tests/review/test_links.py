@@ -19,7 +19,7 @@ from aggregator.review.entrance import SignInOptions
 from tests.building import NOON
 from tests.processes import eventually
 from tests.review.conftest import PASSWORD, Visitor, installed
-from tests.review.test_sign_on import complaint
+from tests.review.sign_on_house import complaint
 from tests.services.test_alert_rounds import Post
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from aggregator.domain.secrets import Secret
 from aggregator.services.reencryption import reencrypt
 from tests.building import NOON
 from tests.review.conftest import PASSWORD, SECRET, installed
-from tests.review.test_sign_on import complaint
+from tests.review.sign_on_house import complaint
 
 if TYPE_CHECKING:
     from datetime import datetime
